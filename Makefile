@@ -1,0 +1,55 @@
+# Two commands: `make demo` and `make test`. Both set up everything they need in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
+LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+
+.PHONY: demo test check lint types unit notebooks browser clean
+
+demo: .venv/demo.done
+	$(BIN)/python -m llmvision_magic model
+	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/quickstart.ipynb
+
+test: .venv/test.done browser
+	$(BIN)/python -m llmvision_magic model
+	$(MAKE) lint types unit notebooks
+
+# While one works: everything that needs neither a browser nor the embedded model.
+check: .venv/test.done lint types
+	$(BIN)/python -m pytest -m "not browser and not model" -q
+
+lint: .venv/test.done
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/test.done
+	$(BIN)/mypy
+
+unit: .venv/test.done
+	$(BIN)/python -m pytest
+
+# Each cell must run to its end with the embedded model; what a model says is not compared.
+notebooks: .venv/test.done
+	env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
+
+browser: .venv/test.done
+	$(BIN)/python tests/browser_setup.py
+
+.venv/python.done:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+.venv/demo.done: .venv/python.done pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group demo
+	@touch $@
+
+.venv/test.done: .venv/python.done pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,204 @@
+"""One reply while it arrives: collects it, keeps the view going, and says how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from llmvision_magic.connections import Target
+from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
+from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.pacing import Frame
+from llmvision_magic.stop import Stop
+from llmvision_magic.wire import Retrying
+
+QUIET = 0.6
+"""Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An event: the request goes out now.
+
+    Attributes:
+        left_out: How many of the oldest turns are not sent, for the model's context is too small.
+    """
+
+    left_out: int
+
+
+Event = Delta | Retrying | Sending | str
+"""What the reading thread tells; a str is a line for the reader about the embedded model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one prompt.
+
+    Attributes:
+        turn: The turn's id; None when the history was not written.
+        left_out: How many of the oldest turns did not fit into the model's context.
+        later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
+        error: The exception to raise; None when the reply ended well.
+    """
+
+    reply: Reply
+    conversation: str
+    turn: str | None
+    embedded: bool
+    left_out: int = 0
+    later_turns: int = 0
+    error: BaseException | None = None
+
+    @property
+    def error_is_shown(self) -> bool:
+        """Whether the final output itself says why the reply ended, so that the cell need not say it again."""
+        if isinstance(self.error, Interrupted):
+            return True
+        return isinstance(self.error, ChatError) and bool(self.reply.text)
+
+    def facts(self) -> list[str]:
+        """The footer: short facts, the model first."""
+        reply = self.reply
+        facts = [reply.model] if reply.model else []
+        if self.embedded:
+            facts.append("embedded model")
+        if reply.usage and reply.usage.completion_tokens is not None:
+            asked = f"{reply.usage.prompt_tokens:,} → " if reply.usage.prompt_tokens is not None else ""
+            facts.append(f"{asked}{reply.usage.completion_tokens:,} tokens")
+        if reply.seconds is not None:
+            facts.append(f"{reply.seconds:.1f} s")
+        if self.left_out:
+            facts.append(f"context full: {_turns(self.left_out, 'oldest')} not sent")
+        if self.later_turns:
+            facts.append(f"{_turns(self.later_turns, 'later')} on the old branch")
+        return facts
+
+
+def _turns(count: int, which: str) -> str:
+    return f"{count} {which} turn{'s' if count > 1 else ''}"
+
+
+class View(Protocol):
+    """Where a reply is shown: a notebook cell, a terminal."""
+
+    def wait(self, line: str) -> None:
+        """Show a line while there is no text yet; "" takes it away."""
+
+    def add(self, text: str) -> None:
+        """Show text that has arrived."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Replace everything by the final output."""
+
+    def clear(self) -> None:
+        """Take away what was shown: there is no text."""
+
+    def leave(self) -> None:
+        """Stop showing: an exception from outside ended the reply. What was shown stays."""
+
+
+class Arrival:
+    """Takes the frames of one reply.
+
+    Attributes:
+        error: What ended the reply, when it did not end by itself.
+        left_out: How many of the oldest turns were not sent.
+    """
+
+    def __init__(self, target: Target, view: View) -> None:
+        self._view = view
+        self._builder = ReplyBuilder()
+        self._model = target.model or "the embedded model"
+        self._line = ""
+        self._line_until: float | None = None
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self._view_error: Exception | None = None
+        self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
+        self.error: BaseException | None = None
+        self.left_out = 0
+
+    def take(self, frame: Frame[Event]) -> None:
+        """Collect a frame's events and show them."""
+        text = self._collect(frame.items)
+        if self._view_error is not None:
+            return
+        try:
+            if text:
+                self._view.add(text)
+            elif not self._builder.text and (line := self._waiting_line()):
+                self._view.wait(line)
+        except Exception as error:  # showing must not end the reading: the reply goes on and is kept
+            self._view_error = error
+
+    def _collect(self, items: list[Event]) -> str:
+        texts = []
+        for item in items:
+            if isinstance(item, Delta):
+                self._builder.add(item)
+                if item.text and item.index == 0:
+                    texts.append(item.text)
+            elif isinstance(item, Sending):
+                self.left_out = item.left_out
+                self._line = ""
+                self._began = time.monotonic()
+            elif isinstance(item, str):
+                self._line, self._line_until = item, None
+            else:
+                self._line, self._line_until = item.reason, time.monotonic() + item.seconds
+        return "".join(texts)
+
+    def _waiting_line(self) -> str:
+        """What is waited for, in words; "" while the wait is too short to be worth a word."""
+        now = time.monotonic()
+        if self._line_until is not None and now < self._line_until:
+            return f"{self._line}, retrying in {self._line_until - now:.0f} s"
+        if self._line and self._line_until is None:
+            return f"{self._line} …"
+        if now - self._began < QUIET:
+            return ""
+        return f"waiting for {self._model}, {now - self._began:.0f} s"
+
+    def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
+        """Collect what arrived after the last frame, and settle how the reply ended."""
+        self._collect(rest)
+        self._ended = time.monotonic()
+        if stop.is_set:
+            # A stop that came after the last event stops what would run next, not this reply.
+            self._status = "complete" if self._builder.finish_reasons else "interrupted"
+            self.error = Interrupted("Interrupted.")
+        elif error is not None:
+            self._status = "cut" if isinstance(error, ReplyCut) else "failed"
+            self.error = error
+        else:
+            self._status = "complete"
+
+    def reply(self, max_tokens: int | None) -> Reply:
+        """The reply with its status and, when it did not end by itself, the reason."""
+        seconds = (self._ended or time.monotonic()) - self._began
+        reply = self._builder.reply(self._status, seconds=seconds)
+        notice = self._notice(reply, max_tokens)
+        return self._builder.reply(self._status, notice, seconds)
+
+    def _notice(self, reply: Reply, max_tokens: int | None) -> str:
+        if self._status == "interrupted":
+            return "Interrupted; what had arrived is kept." if reply.text else "Interrupted before any text arrived."
+        if self.error is not None and self._status != "complete":
+            return str(self.error)
+        if reply.finish_reason == "length":
+            limit = f"max_tokens, {max_tokens:,}" if max_tokens else "the server's own or the model's context"
+            return f"Ended at the limit of tokens ({limit})."
+        if reply.finish_reason == "content_filter":
+            return "Ended by the server's content filter."
+        if not reply.text:
+            return "The server sent an empty reply."
+        return ""
+
+    def show(self, outcome: Outcome) -> None:
+        """Show the final output, or take away the waiting line when an error message says it all."""
+        if outcome.error is None or outcome.error_is_shown:
+            self._view.finish(outcome)
+        else:
+            self._view.clear()

@@ -1,0 +1,204 @@
+"""Where a request goes: the platform, another server, or the embedded model; and the open connections there."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from llmvision_magic.keys import Key, Keys
+from llmvision_magic.settings import Settings, Value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmvision_magic.local import LocalServer
+    from llmvision_magic.stop import Stop
+    from llmvision_magic.wire import Client, Timeouts
+
+PLATFORM_URL = "https://platform.llmprovider.ai/v1"
+PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+
+class Target(NamedTuple):
+    """Where a request goes, before anything is opened.
+
+    Attributes:
+        base_url: The server's address; None for the embedded model.
+        url_source: Which place gave the address.
+        key: The key that is sent; None for none.
+        model: The model asked for; None for the embedded model's own.
+        model_source: Which place gave the model.
+    """
+
+    base_url: str | None
+    url_source: str
+    key: Key | None
+    model: str | None
+    model_source: str
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.base_url is None
+
+    @property
+    def shown_url(self) -> str:
+        """The address without user name and password."""
+        if self.base_url is None:
+            return "the embedded model, on this machine"
+        parts = urlsplit(self.base_url)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=host).geturl()
+
+
+class Line(NamedTuple):
+    """An open way to a model.
+
+    Attributes:
+        context_tokens: Size of the model's context, in tokens, where it is known beforehand (the embedded model).
+    """
+
+    client: Client
+    model: str
+    context_tokens: int | None
+
+
+class Connections:
+    """The open clients, one per server and key, and the embedded model's server. One per process is enough."""
+
+    def __init__(self, keys: Keys | None = None) -> None:
+        self.keys = keys or Keys()
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[object, ...], Client] = {}
+        self._server: LocalServer | None = None
+        self._server_path: Path | None = None
+
+    def target(self, settings: Settings, key: Key | None = None) -> Target:
+        """Where a request with these settings would go. Opens nothing.
+
+        Args:
+            key: The key to use; None looks where keys are kept.
+        """
+        url = settings.find("base_url")
+        model = settings.find("model")
+        if url.value is not None:
+            base_url = str(url.value)
+            key = key or self.keys.find(base_url, settings.environment)
+            name, source = (model.value or PLATFORM_MODEL), model.source
+            return Target(base_url, url.source, key, str(name), source)
+        key = key or self.keys.find(PLATFORM_URL, settings.environment)
+        if key is not None:
+            return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source)
+        return Target(None, "default: no key and no base URL", None, _text(model), model.source)
+
+    def open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> Line:
+        """Open the way to a target, starting the embedded model where it is needed.
+
+        Args:
+            tell: Called with a line for the reader while the embedded model is fetched or starts.
+            stop: Ends fetching and starting.
+
+        Raises:
+            InvalidInput: A time limit or the address cannot be used.
+            ModelNotStarted: The embedded model could not be fetched or started.
+        """
+        from llmvision_magic.wire import Timeouts
+
+        timeouts = Timeouts(
+            connect=settings.seconds("connect_timeout"),
+            first_event=settings.seconds("first_event_timeout"),
+            between_events=settings.seconds("between_events_timeout"),
+        )
+        retries = _whole(settings.find("retries"))
+        if target.base_url is not None:
+            secret = target.key.secret if target.key else None
+            return Line(self._client(target.base_url, secret, timeouts, retries), str(target.model), None)
+        server = self._embedded(tell, stop)
+        client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
+        # The server has one model and ignores the name; what the user wrote is sent all the same.
+        return Line(client, target.model or server.model, server.context_tokens)
+
+    def _client(
+        self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True
+    ) -> Client:
+        from llmvision_magic.wire import Client
+
+        name = (base_url, key, timeouts, retries)
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = Client(base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env)
+            return self._clients[name]
+
+    def _embedded(self, tell: Callable[[str], None], stop: Stop) -> LocalServer:
+        from llmvision_magic.local import LocalServer, Progress, model_path
+
+        def show(progress: Progress) -> None:
+            share = f" {100 * progress.done // progress.total} %" if progress.total else ""
+            tell(f"{progress.message}{share}")
+
+        path = model_path(show, stop)
+        with self._lock:
+            if self._server is not None and self._server_path != path:
+                self._server.stop()
+                self._server = None
+            if self._server is None:
+                self._server, self._server_path = LocalServer(path), path
+            server = self._server
+        if not server.is_running:
+            tell("starting the embedded model on this machine")
+            server.start(stop)
+        return server
+
+    @property
+    def embedded(self) -> LocalServer | None:
+        """The embedded model's server, if it was needed so far."""
+        return self._server
+
+    def close(self) -> None:
+        """Close all connections and end the embedded model's server."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+            server, self._server = self._server, None
+        for client in clients:
+            client.close()
+        if server is not None:
+            server.stop()
+
+
+def _text(value: Value) -> str | None:
+    return None if value.value is None else str(value.value)
+
+
+def _whole(value: Value) -> int:
+    assert isinstance(value.value, int)  # noqa: S101  # parsed by its kind
+    return value.value
+
+
+class _Shared:
+    """The process's connections, made when they are first needed."""
+
+    def __init__(self) -> None:
+        self.connections: Connections | None = None
+        self.lock = threading.Lock()
+
+
+_SHARED = _Shared()
+
+
+def shared() -> Connections:
+    """The connections of this process: magics and `ChatClient` use one embedded model, not one each."""
+    with _SHARED.lock:
+        if _SHARED.connections is None:
+            _SHARED.connections = Connections()
+            atexit.register(close_shared)
+        return _SHARED.connections
+
+
+def close_shared() -> None:
+    """Close the process's connections; the next use opens new ones."""
+    with _SHARED.lock:
+        connections, _SHARED.connections = _SHARED.connections, None
+    if connections is not None:
+        connections.close()

@@ -1,0 +1,30 @@
+"""The edge to IPython: loading and unloading the extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.extension import Extension
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+_ATTRIBUTE = "_llmvision_magic"
+"""The loaded extension hangs on the shell it was loaded into: one per kernel, gone with it."""
+
+
+def load_ipython_extension(shell: Shell) -> None:
+    """``%load_ext llmvision_magic``. Loading twice changes nothing."""
+    from llmvision_magic.kernel.extension import Extension
+
+    if getattr(shell, _ATTRIBUTE, None) is None:
+        setattr(shell, _ATTRIBUTE, Extension(shell))
+
+
+def unload_ipython_extension(shell: Shell) -> None:
+    """``%unload_ext llmvision_magic``: everything is as it was before loading."""
+    extension: Extension | None = getattr(shell, _ATTRIBUTE, None)
+    if extension is not None:
+        delattr(shell, _ATTRIBUTE)
+        extension.unload()

@@ -1,0 +1,185 @@
+"""What each verb of ``%chat`` does: ask the session, show a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from llmvision_magic.connections import PLATFORM_URL
+from llmvision_magic.conversation import Conversation
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.options import split_line
+from llmvision_magic.kernel.pages import code_span, counted, help_page, history_page, status_page, usage_page
+from llmvision_magic.kernel.verbs import verb_help
+from llmvision_magic.session import Session, parameters_from
+from llmvision_magic.settings import NO_ENVIRONMENT, Settings, parse_value, setting_named
+from llmvision_magic.stop import Stop
+
+
+class Front(Protocol):
+    """What the commands need of the kernel's edge."""
+
+    def settings(self, conversation: Conversation | None = None) -> Settings:
+        """The values in force, without options."""
+
+    def ask(self, prompt: str) -> None:
+        """Ask and show the reply."""
+
+    def page(self, markdown: str) -> None:
+        """Show a page of ours, written in Markdown."""
+
+    def read_secret(self, prompt: str) -> str:
+        """Ask for a secret with hidden input."""
+
+    def stopping(self, action: Callable[[Stop], object]) -> object:
+        """Run something that a Ctrl-C may end."""
+
+
+class Commands:
+    """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
+
+    def __init__(self, session: Session, front: Front) -> None:
+        self.session = session
+        self.front = front
+
+    def do_status(self, rest: str) -> None:
+        _expect_nothing("status", rest)
+        conversation = self.session.conversation()
+        settings = self.front.settings(conversation)
+        self.front.page(status_page(conversation, self.session.connections.target(settings), settings))
+
+    def do_ask(self, rest: str) -> None:
+        if not rest:
+            raise InvalidInput("`%chat ask` expects a question on its line: `%chat ask What is a tuple?`")
+        self.front.ask(rest)
+
+    def do_history(self, rest: str) -> None:
+        self.front.page(history_page(self.session.conversation(rest or None)))
+
+    def do_new(self, rest: str) -> None:
+        words = split_line(rest)
+        if not words:
+            raise InvalidInput("`%chat new` expects a name: `%chat new tutor`.")
+        name, *more = words
+        if more and (more[0] not in ("-s", "--system") or len(more) != 2):
+            raise InvalidInput(f'`%chat new NAME` takes one option, -s "system prompt"; got {" ".join(more)!r}.')
+        self.session.new(name, more[1] if more else None)
+        self.front.page(f"Conversation **{name}** begins here.")
+
+    def do_use(self, rest: str) -> None:
+        if not rest:
+            self.front.page(f"The conversation is **{self.session.current}**.")
+            return
+        conversation = self.session.use(rest)
+        self.front.page(
+            f"Conversation **{conversation.name}** goes on here, after {counted(len(conversation.path()), 'turn')}."
+        )
+
+    def do_list(self, rest: str) -> None:
+        _expect_nothing("list", rest)
+        rows = ["|  | conversation | turns | system prompt |", "| --- | --- | --- | --- |"]
+        for conversation in self.session.conversations.values():
+            here = "→" if conversation.name == self.session.current else ""
+            rows.append(
+                f"| {here} | {conversation.name} | {len(conversation.path())} | {code_span(conversation.system)} |"
+            )
+        self.front.page("\n".join(rows))
+
+    def do_drop(self, rest: str) -> None:
+        if not rest:
+            raise InvalidInput("`%chat drop` expects the name of a conversation; `%chat list` shows them.")
+        self.session.drop(rest)
+        self.front.page(f"Conversation **{rest}** is forgotten; the conversation is now **{self.session.current}**.")
+
+    def do_system(self, rest: str) -> None:
+        conversation = self.session.conversation()
+        if rest:
+            conversation.system = _unquoted(rest) or None
+        if conversation.system:
+            self.front.page(f"System prompt of **{conversation.name}**: {code_span(conversation.system)}")
+        else:
+            self.front.page(f"Conversation **{conversation.name}** has no system prompt.")
+
+    def do_set(self, rest: str) -> None:
+        conversation = self.session.conversation()
+        if rest:
+            key, _, text = rest.partition(" ")
+            self._set(conversation, key, _unquoted(text.strip()))
+        shown = [f"| {key} | {code_span(value)} |" for key, value in conversation.settings.items()]
+        if shown:
+            self.front.page("\n".join([f"| set for {conversation.name} | value |", "| --- | --- |", *shown]))
+        else:
+            self.front.page(f"Nothing is set for **{conversation.name}**; `%chat set KEY VALUE` sets a value.")
+
+    def _set(self, conversation: Conversation, key: str, text: str) -> None:
+        setting = setting_named(key)
+        if not text:
+            raise InvalidInput(f"`%chat set {setting.name}` expects {setting.expected}.")
+        value = parse_value(setting, text)
+        if isinstance(value, dict):
+            earlier = conversation.settings.get(setting.name)
+            value = {**(earlier if isinstance(earlier, dict) else {}), **value}
+        # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
+        parameters_from(Settings([("conversation", {setting.name: value})], NO_ENVIRONMENT))
+        conversation.settings[setting.name] = value
+
+    def do_unset(self, rest: str) -> None:
+        conversation = self.session.conversation()
+        if not rest:
+            raise InvalidInput("`%chat unset` expects the name of a setting; `%chat set` shows what is set.")
+        setting = setting_named(rest)
+        if setting.name not in conversation.settings:
+            raise InvalidInput(f"`{setting.name}` is not set for the conversation `{conversation.name}`.")
+        del conversation.settings[setting.name]
+        self.front.page(f"`{setting.name}` is no longer set for **{conversation.name}**.")
+
+    def do_models(self, rest: str) -> None:
+        _expect_nothing("models", rest)
+        settings = self.front.settings(self.session.conversation())
+        target = self.session.connections.target(settings)
+
+        def fetch(stop: Stop) -> list[str]:
+            line = self.session.connections.open(target, settings, lambda text: None, stop)
+            return line.client.models(stop)
+
+        models = self.front.stopping(fetch)
+        assert isinstance(models, list)  # noqa: S101  # what fetch returns
+        chosen = target.model
+        rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models]
+        self.front.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
+
+    def do_usage(self, rest: str) -> None:
+        _expect_nothing("usage", rest)
+        self.front.page(usage_page(self.session.spent))
+
+    def do_key(self, rest: str) -> None:
+        settings = self.front.settings(self.session.conversation())
+        base_url = self.session.connections.target(settings).base_url or PLATFORM_URL
+        keys = self.session.connections.keys
+        if rest == "forget":
+            known = keys.forget(base_url)
+            self.front.page(f"The key for {base_url} is forgotten." if known else f"No key was kept for {base_url}.")
+            return
+        _expect_nothing("key", rest, "`%chat key` asks for the key, so that it stands in no cell")
+        secret = self.front.read_secret(f"API key for {base_url} (hidden): ").strip()
+        if not secret:
+            raise InvalidInput("No key was given; nothing changed.")
+        self.front.page(f"The key for {base_url} is kept {keys.keep(secret, base_url)}.")
+
+    def do_help(self, rest: str) -> None:
+        if rest:
+            self.front.page(verb_help(rest))
+            return
+        self.front.page(help_page())
+
+
+def _unquoted(text: str) -> str:
+    """The text without a pair of quotes around it, as a shell would read it."""
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return text
+
+
+def _expect_nothing(verb: str, rest: str, why: str = "") -> None:
+    if rest:
+        raise InvalidInput(f"`%chat {verb}` takes nothing after it, got {rest!r}{'; ' + why if why else ''}.")

@@ -1,0 +1,91 @@
+"""Tab completion of verbs, options, conversation names, settings and models, from the declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.magics import ChatMagics
+
+MODELS_SECONDS = 0.5
+"""Longest wait for a server's list of models, in seconds; a later Tab finds what came too late for this one."""
+
+Matcher = Any
+"""A matcher of IPython's completer; IPython's completion types are not published for checkers."""
+
+
+def candidates(magics: ChatMagics, line: str) -> list[str]:
+    """What may stand at the end of `line`, which begins with one of our magics.
+
+    Args:
+        line: The line up to the cursor.
+    """
+    words = line.split()
+    typed = "" if line[-1:].isspace() else words.pop()
+    name, *before = words
+    known = _cell_words(magics, before) if name.startswith("%%") else _line_words(magics, before)
+    return [word for word in known if word.startswith(typed)]
+
+
+def _cell_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
+    from llmvision_magic.kernel.options import OPTIONS
+
+    last = before[-1] if before else ""
+    if last in ("-n", "--name"):
+        return magics.session.conversations
+    if last in ("-m", "--model"):
+        return _models(magics)
+    if any(last in option.flags and option.value for option in OPTIONS):
+        return ()
+    return (flag for option in OPTIONS if not option.planned for flag in option.flags)
+
+
+def _line_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
+    from llmvision_magic.kernel.verbs import BY_NAME, VERBS
+    from llmvision_magic.settings import BY_NAME as SETTINGS_BY_NAME
+
+    if not before:
+        return (verb.name for verb in VERBS)
+    verb = BY_NAME.get(before[0])
+    if verb is not None and verb.name == "set" and before[1:] == ["model"]:
+        return _models(magics)
+    if verb is None or len(before) > 1:
+        return ()
+    if verb.completes == "conversation":
+        return magics.session.conversations
+    if verb.completes == "setting":
+        return SETTINGS_BY_NAME
+    if verb.completes == "set setting":
+        return magics.session.conversation().settings
+    if verb.completes == "verb":
+        return (verb.name for verb in VERBS)
+    return verb.completes.split()
+
+
+def _models(magics: ChatMagics) -> Iterable[str]:
+    """What the server offers. Asked once per server, and not waited for: Tab must answer at once."""
+    from llmvision_magic.errors import ChatError
+
+    try:
+        settings = magics.settings(magics.session.conversation())
+        return magics.session.offered_models(settings, MODELS_SECONDS)
+    except ChatError:
+        return ()
+
+
+def matcher_for(magics: ChatMagics) -> Matcher:
+    """A matcher for IPython's completer."""
+    from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def llmvision_matcher(context: CompletionContext) -> dict[str, object]:
+        line = context.line_with_cursor
+        if context.cursor_line != 0 and line.lstrip().startswith("%%"):
+            return {"completions": []}  # the body of a cell is a prompt
+        if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
+            return {"completions": []}
+        found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
+        return {"completions": found, "suppress": True, "ordered": True}
+
+    return llmvision_matcher

@@ -1,0 +1,129 @@
+"""What loading puts into the shell, and what unloading takes out again."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from IPython.core.magic import no_var_expand
+
+from llmvision_magic.errors import ChatError, Interrupted
+from llmvision_magic.kernel.completion import matcher_for
+from llmvision_magic.kernel.documented import DocumentedMagic
+from llmvision_magic.kernel.magics import ChatMagics
+
+NAMES = ("chat", "llmvision")
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+
+class Extension:
+    """The extension as loaded into one shell."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._magics = ChatMagics(shell)
+        self._before: dict[tuple[str, str], object] = {}
+        self._register()
+        self._matcher = matcher_for(self._magics)
+        shell.Completer.custom_matchers.append(self._matcher)
+        shell.input_transformers_cleanup.append(_keep_prompts)
+        self._exceptions_before = (shell.custom_exceptions, shell.CustomTB)
+        self._quiet_errors()
+
+    def _register(self) -> None:
+        table = self._shell.magics_manager.magics
+        for name in NAMES:
+            for kind, function, page, summary in (
+                ("line", self._magics.line_chat, _line_help, "Conversations with a language model."),
+                ("cell", self._magics.cell_chat, _cell_help, "Ask a language model; the body is the prompt."),
+            ):
+                if name in table[kind]:
+                    self._before[kind, name] = table[kind][name]
+                # Braces and $ on the line are the user's text, not variables to expand.
+                table[kind][name] = no_var_expand(DocumentedMagic(function, page, summary))
+        taken = sorted({name for _, name in self._before})
+        if taken:
+            print(f"llmvision_magic takes over %{' and %'.join(taken)}; unloading gives it back.")  # noqa: T201
+
+    def _quiet_errors(self) -> None:
+        """Errors that the cell's output says already end the cell without saying it again.
+
+        IPython asks a custom handler for the exception types it is registered for; one that another extension has
+        registered keeps its types.
+        """
+        types_before, handler_before = self._exceptions_before
+
+        def handle(shell: Shell, etype: Any, value: Any, tb: Any, tb_offset: Any = None) -> Any:
+            if isinstance(value, Interrupted) or (isinstance(value, ChatError) and value.shown):
+                sys.last_type, sys.last_value, sys.last_traceback = etype, value, tb  # for %tb
+                shell._last_traceback = value._render_traceback_()  # the end of the cell tells it to the front end
+                return []
+            if isinstance(value, types_before):
+                return handler_before(etype, value, tb, tb_offset)
+            shell.showtraceback((etype, value, tb), tb_offset=tb_offset, running_compiled_code=True)
+            return []
+
+        self._shell.set_custom_exc((ChatError, Interrupted, *types_before), handle)
+
+    def unload(self) -> None:
+        """Take everything out again, and end the embedded model's server."""
+        from llmvision_magic.connections import close_shared
+
+        table = self._shell.magics_manager.magics
+        for name in NAMES:
+            for kind in ("line", "cell"):
+                if (kind, name) in self._before:
+                    table[kind][name] = self._before[kind, name]
+                else:
+                    table[kind].pop(name, None)
+        self._shell.configurables.remove(self._magics)  # where IPython's base class has put it, for %config
+        if self._matcher in self._shell.Completer.custom_matchers:
+            self._shell.Completer.custom_matchers.remove(self._matcher)
+        if _keep_prompts in self._shell.input_transformers_cleanup:
+            self._shell.input_transformers_cleanup.remove(_keep_prompts)
+        self._shell.custom_exceptions, self._shell.CustomTB = self._exceptions_before
+        close_shared()
+
+
+def _cell_help() -> str:
+    from llmvision_magic.kernel.options import options_text
+
+    return options_text()
+
+
+def _line_help() -> str:
+    from llmvision_magic.kernel.verbs import verbs_text
+
+    return verbs_text()
+
+
+_LINE = re.compile(r"^(?P<indent>[ \t]*)%(?P<name>chat|llmvision)[ \t]+(?P<rest>.*\?)[ \t]*$")
+_EMPTY_CELL = re.compile(r"^%%(chat|llmvision)\b[^?]*$")
+
+
+def _keep_prompts(lines: list[str]) -> list[str]:
+    """Let two kinds of input reach the magics that IPython would take for itself.
+
+    A line that ends in ``?`` is a request for help to IPython: ``%chat ask What is a tuple?`` is a prompt to us. A cell
+    magic without a body is an error of IPython's; with an empty line below it, it comes to us and we say what to write.
+    """
+    if len(lines) == 1 and _EMPTY_CELL.match(lines[0]):
+        return [lines[0] if lines[0].endswith("\n") else lines[0] + "\n", "\n"]
+    if lines and lines[0].startswith("%%"):
+        return lines
+    return [_kept_line(line) for line in lines]
+
+
+# What IPython looks for when it asks whether a cell is typed to its end: it leaves such a transformer out then. Else
+# the line `%%chat` alone, which gets its empty line here, would be run before the prompt below it can be typed.
+_keep_prompts.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _kept_line(line: str) -> str:
+    found = _LINE.match(line.rstrip("\n"))
+    if found is None:
+        return line
+    return f"{found['indent']}get_ipython().run_line_magic({found['name']!r}, {found['rest']!r})\n"

@@ -1,0 +1,217 @@
+"""``%%chat`` and ``%chat``: parse the line, call the session, show the result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, magics_class
+from traitlets import Bool, Dict, Float, Integer, List, Unicode
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings import BY_NAME, SETTINGS
+
+if TYPE_CHECKING:
+    from llmvision_magic.arrival import Outcome, View
+    from llmvision_magic.conversation import Conversation
+    from llmvision_magic.kernel.options import CellLine
+    from llmvision_magic.session import Ask, Session
+    from llmvision_magic.settings import Settings
+    from llmvision_magic.stop import Stop
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+EMPTY = (
+    "The cell has no prompt: write what you ask in the lines below `%%chat`.\n\n"
+    "    %%chat\n    Explain list comprehensions with one example.\n"
+)
+
+
+def _help(name: str) -> str:
+    setting = BY_NAME[name]
+    default = "" if setting.default is None else f" Default: {setting.default}."
+    return f"{setting.help} Expected: {setting.expected}.{default} None: not set here."
+
+
+@magics_class
+class ChatMagics(Magics):
+    """Values here count for all conversations of this kernel; an option or ``%chat set`` is stronger."""
+
+    model = Unicode(None, allow_none=True, help=_help("model")).tag(config=True)
+    temperature = Float(None, allow_none=True, help=_help("temperature")).tag(config=True)
+    top_p = Float(None, allow_none=True, help=_help("top_p")).tag(config=True)
+    max_tokens = Integer(None, allow_none=True, help=_help("max_tokens")).tag(config=True)
+    stop = List(Unicode(), None, allow_none=True, help=_help("stop")).tag(config=True)
+    presence_penalty = Float(None, allow_none=True, help=_help("presence_penalty")).tag(config=True)
+    frequency_penalty = Float(None, allow_none=True, help=_help("frequency_penalty")).tag(config=True)
+    param = Dict(None, allow_none=True, help=_help("param")).tag(config=True)
+    stream = Bool(None, allow_none=True, help=_help("stream")).tag(config=True)
+    base_url = Unicode(None, allow_none=True, help=_help("base_url")).tag(config=True)
+    connect_timeout = Float(None, allow_none=True, help=_help("connect_timeout")).tag(config=True)
+    first_event_timeout = Float(None, allow_none=True, help=_help("first_event_timeout")).tag(config=True)
+    between_events_timeout = Float(None, allow_none=True, help=_help("between_events_timeout")).tag(config=True)
+    retries = Integer(None, allow_none=True, help=_help("retries")).tag(config=True)
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The kernel's session, made at its first use: loading the extension stays cheap."""
+        if self._session is None:
+            from llmvision_magic.connections import shared
+            from llmvision_magic.session import Session
+
+            self._session = Session(shared())
+        return self._session
+
+    def cell_chat(self, line: str, cell: str) -> None:
+        """``%%chat``: the body of the cell is the prompt."""
+        from llmvision_magic.kernel.options import parse_cell_line
+        from llmvision_magic.session import Ask
+
+        options = parse_cell_line(line)
+        prompt = cell.strip("\n").rstrip()
+        if not prompt.strip():
+            raise InvalidInput(EMPTY)
+        if not options.raw and "{{" in prompt and "}}" in prompt.partition("{{")[2]:
+            raise InvalidInput(
+                "`{{…}}` in a prompt is not there yet; it comes with a later version. With `--raw` it is sent as text."
+            )
+        ask = Ask(prompt, options.name, options.system, options.once, self._cell_id())
+        if options.dry_run:
+            self._dry_run(ask, options)
+        else:
+            self._ask(ask, options)
+
+    def line_chat(self, line: str) -> None:
+        """``%chat VERB …``"""
+        from llmvision_magic.kernel.commands import Commands
+        from llmvision_magic.kernel.verbs import run_verb
+
+        run_verb(Commands(self.session, self), line)
+
+    # -- what the commands need ---------------------------------------------------------------------------------------
+
+    def settings(self, conversation: Conversation | None = None, given: dict[str, object] | None = None) -> Settings:
+        """The values in force: option, conversation, configuration, environment, default."""
+        from llmvision_magic.settings import Settings
+
+        configured = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
+        return Settings(
+            [
+                ("option", given or {}),
+                ("%chat set", conversation.settings if conversation else {}),
+                ("configuration", configured),
+            ]
+        )
+
+    def ask(self, prompt: str) -> None:
+        """Ask in one line."""
+        from llmvision_magic.kernel.options import CellLine
+        from llmvision_magic.session import Ask
+
+        self._ask(Ask(prompt, cell=self._cell_id()), CellLine())
+
+    def page(self, markdown: str) -> None:
+        """Show a page of ours."""
+        if self._in_notebook:
+            from llmvision_magic.messages import Reply
+            from llmvision_magic.rendering import Footer, reply_bundle
+
+            self._shell.display_pub.publish(reply_bundle(Reply(markdown), Footer([], "")))
+            return
+        from llmvision_magic.kernel.terminal import print_page
+
+        print_page(markdown, sys.stdout)
+
+    def read_secret(self, prompt: str) -> str:
+        """Ask for a secret with hidden input.
+
+        Raises:
+            InvalidInput: This notebook runs where nobody can type.
+        """
+        from getpass import getpass
+
+        try:
+            return getpass(prompt)
+        except Exception as error:
+            if type(error).__name__ not in ("StdinNotImplementedError", "EOFError"):
+                raise
+            raise InvalidInput(
+                "Nobody can type a key here (this notebook runs without input); set LLMVISION_API_KEY instead."
+            ) from error
+
+    def stopping(self, action: Callable[[Stop], object]) -> object:
+        """Run something that a Ctrl-C may end."""
+        from llmvision_magic.errors import Interrupted
+        from llmvision_magic.kernel.interrupts import interrupting
+        from llmvision_magic.stop import Stop
+
+        stop = Stop()
+        with interrupting(stop):
+            result = action(stop)
+        if stop.is_set:
+            raise Interrupted("Interrupted.")
+        return result
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, ask: Ask, options: CellLine) -> None:
+        from llmvision_magic.kernel.interrupts import interrupting
+        from llmvision_magic.stop import Stop
+
+        settings = self.settings(self._conversation(ask), options.given)
+        stop = Stop()
+        view = self._view()
+        try:
+            with interrupting(stop):
+                outcome = self.session.ask(ask, settings, view, stop)
+        except BaseException:
+            view.leave()
+            raise
+        if options.out and (outcome.reply.text or outcome.error is None):
+            self._shell.user_ns[options.out] = outcome.reply
+        self._raise(outcome)
+
+    def _conversation(self, ask: Ask) -> Conversation | None:
+        return self.session.conversations.get(ask.conversation or self.session.current)
+
+    def _raise(self, outcome: Outcome) -> None:
+        """End the cell as the reply ended, so that *Run All* stops where it should."""
+        if outcome.error is None:
+            return
+        if outcome.error_is_shown:
+            outcome.error.shown = True  # type: ignore[attr-defined]  # Interrupted or a ChatError
+        raise outcome.error
+
+    def _dry_run(self, ask: Ask, options: CellLine) -> None:
+        from llmvision_magic.kernel.pages import dry_run_page
+
+        plan = self.session.plan(ask, self.settings(self._conversation(ask), options.given))
+        self.page(dry_run_page(plan))
+
+    @property
+    def _in_notebook(self) -> bool:
+        return hasattr(self._shell, "kernel")
+
+    def _view(self) -> View:
+        if self._in_notebook:
+            from llmvision_magic.kernel.notebook import NotebookView
+
+            return NotebookView(self._shell.display_pub)
+        from llmvision_magic.kernel.terminal import view_for
+
+        return view_for(sys.stdout)
+
+    def _cell_id(self) -> str | None:
+        """The running cell's id, which front ends send in the request's metadata."""
+        if not self._in_notebook:
+            return None
+        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
+        cell_id = parent.get("metadata", {}).get("cellId")
+        return cell_id if isinstance(cell_id, str) else None

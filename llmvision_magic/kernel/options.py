@@ -1,0 +1,167 @@
+"""What can be written on a ``%%chat`` line, declared once: the parser, completion and help are made from it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings import SETTINGS, nearest, parse_value
+
+
+class Option(NamedTuple):
+    """One option of ``%%chat``.
+
+    Attributes:
+        flags: How it is written, the short form first.
+        value: What follows it, for help; "" for a switch.
+        help: One sentence.
+        setting: The setting it gives a value to, if it is one.
+        repeatable: Whether it may be given several times.
+        planned: Declared, and not there yet.
+    """
+
+    flags: tuple[str, ...]
+    value: str
+    help: str
+    setting: str = ""
+    repeatable: bool = False
+    planned: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its long form without dashes, as a Python name."""
+        return self.setting or self.flags[-1].lstrip("-").replace("-", "_")
+
+
+def _setting_options() -> tuple[Option, ...]:
+    options = []
+    for setting in SETTINGS:
+        if setting.flags:
+            value = {"texts": "TEXT", "json": "KEY=JSON", "switch": ""}.get(setting.kind, setting.name.upper())
+            text = "Show the reply only when it is complete." if setting.kind == "switch" else setting.help
+            expected = "" if setting.kind in ("text", "switch", "texts") else f" Expected: {setting.expected}."
+            repeatable = setting.kind in ("texts", "json")
+            options.append(Option(setting.flags, value, text + expected, setting.name, repeatable))
+    return tuple(options)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(("-n", "--name"), "NAME", "The conversation; created if it is new."),
+    Option(("-s", "--system"), "TEXT", 'The system prompt, for this turn on; "" removes it.'),
+    *_setting_options(),
+    Option(("-o", "--out"), "NAME", "Bind the `Reply` to this variable."),
+    Option(("--once",), "", "Neither read nor write the conversation's history."),
+    Option(("--raw",), "", "Send braces as they are: `{{…}}` is text."),
+    Option(("--dry-run",), "", "Show exactly what would be sent, and send nothing."),
+    Option(("-a", "--attach"), "EXPR", "Attach a Python value.", repeatable=True, planned=True),
+    Option(("-i", "--image"), "IMAGE", "Attach an image.", repeatable=True, planned=True),
+    Option(("-f", "--format"), "FORMAT", "markdown, text or code.", planned=True),
+    Option(("--background",), "", "Go on at once; the reply streams into the cell.", planned=True),
+)
+
+KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
+
+
+@dataclass(slots=True)
+class CellLine:
+    """A ``%%chat`` line, understood.
+
+    Attributes:
+        given: Settings given on the line, by name, of their kinds.
+    """
+
+    name: str | None = None
+    system: str | None = None
+    out: str | None = None
+    once: bool = False
+    raw: bool = False
+    dry_run: bool = False
+    given: dict[str, object] = field(default_factory=dict)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"%%chat: {message}. `%chat help` lists the options.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="%%chat", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for option in OPTIONS:
+        if option.value:
+            action = "append" if option.repeatable else "store"
+            parser.add_argument(*option.flags, dest=option.name, metavar=option.value, action=action)
+        else:
+            # --no-stream is the one switch that turns a setting off.
+            parser.add_argument(*option.flags, dest=option.name, action="store_const", const=not option.setting)
+    return parser
+
+
+def split_line(line: str) -> list[str]:
+    """The words of a line, by the shell's rules for quotes.
+
+    Raises:
+        InvalidInput: A quote is not closed.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
+
+
+def parse_cell_line(line: str) -> CellLine:
+    """Understand a ``%%chat`` line.
+
+    Raises:
+        InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
+            words that are no option.
+    """
+    known, unknown = _parser().parse_known_args(split_line(line))
+    for word in unknown:
+        if word.startswith("-"):
+            flag = word.partition("=")[0]
+            hint = nearest(flag, KNOWN_FLAGS) or " `%chat help` lists them."
+            raise InvalidInput(f"%%chat has no option `{flag}`.{hint}")
+    if unknown:
+        raise InvalidInput(
+            f"`{' '.join(unknown)}` is no option; write the prompt in the lines below `%%chat`, options on its line."
+        )
+    values = vars(known)
+    result = CellLine()
+    for option in OPTIONS:
+        if option.name not in values:
+            continue
+        if option.planned:
+            raise InvalidInput(f"%%chat: `{option.flags[-1]}` is not there yet; it comes with a later version.")
+        value = values[option.name]
+        if option.setting:
+            setting = next(setting for setting in SETTINGS if setting.name == option.setting)
+            result.given[option.setting] = parse_value(setting, value)
+        else:
+            setattr(result, option.name, value)
+    if result.out is not None and not result.out.isidentifier():
+        raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
+    return result
+
+
+def options_help() -> str:
+    """All options as a Markdown table."""
+    rows = ["| option | what it does |", "| --- | --- |"]
+    for option in OPTIONS:
+        flags = ", ".join(f"`{flag}`" for flag in option.flags)
+        value = f" `{option.value}`" if option.value else ""
+        again = " May be repeated." if option.repeatable else ""
+        rows.append(f"| {flags}{value} | {'*Not there yet.* ' if option.planned else ''}{option.help}{again} |")
+    return "\n".join(rows)
+
+
+def options_text() -> str:
+    """All options as plain text, for ``%%chat?``."""
+    lines = ["Ask a language model: options on the line of %%chat, the prompt in the lines below it.", ""]
+    for option in OPTIONS:
+        if not option.planned:
+            lines.append(f"  {', '.join(option.flags)} {option.value}".rstrip())
+            lines.append(f"      {option.help}{' May be repeated.' if option.repeatable else ''}")
+    return "\n".join([*lines, "", "Example:", "", "    %%chat -t 0.2 -o reply", "    Explain list comprehensions."])

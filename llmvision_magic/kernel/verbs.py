@@ -1,0 +1,104 @@
+"""The verbs of ``%chat``, declared once: dispatch, completion and help are made from `VERBS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings import nearest
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.commands import Commands
+
+
+class Verb(NamedTuple):
+    """One verb.
+
+    Attributes:
+        name: As it is typed after ``%chat``.
+        arguments: What follows it, for help.
+        help: One sentence.
+        example: A line that works.
+        completes: What its argument is, for completion.
+    """
+
+    name: str
+    arguments: str
+    help: str
+    example: str
+    completes: str = ""
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
+    Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
+    Verb("history", "[NAME]", "Show the turns of a conversation.", "%chat history", "conversation"),
+    Verb("new", "NAME [-s TEXT]", "Begin a conversation and go to it.", '%chat new tutor -s "Answer with questions."'),
+    Verb("use", "[NAME]", "Go to a conversation.", "%chat use main", "conversation"),
+    Verb("list", "", "Show all conversations.", "%chat list"),
+    Verb("drop", "NAME", "Forget a conversation with all its turns.", "%chat drop tutor", "conversation"),
+    Verb("system", "[TEXT]", 'Show or set the system prompt; "" removes it.', "%chat system Answer in one sentence."),
+    Verb("set", "[KEY VALUE]", "Set a value for this conversation.", "%chat set temperature 0.2", "setting"),
+    Verb("unset", "KEY", "Take a value of this conversation back.", "%chat unset temperature", "set setting"),
+    Verb("models", "", "Show the models that the server offers.", "%chat models"),
+    Verb("usage", "", "Show the tokens used so far, as told by the server.", "%chat usage"),
+    Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
+    Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
+)
+
+PLANNED = (
+    *("undo", "retry", "edit", "continue", "save", "load", "export", "resume", "log", "fix", "panel", "record"),
+    *("replay", "live", "doctor"),
+)
+"""Verbs whose names are settled and that are not there yet."""
+
+BY_NAME = {verb.name: verb for verb in VERBS}
+
+
+def split_verb(line: str) -> tuple[Verb, str]:
+    """The verb of a ``%chat`` line and what follows it; an empty line is ``status``.
+
+    Raises:
+        InvalidInput: There is no such verb; the nearest is named.
+    """
+    word, _, rest = line.strip().partition(" ")
+    name = word or "status"
+    if name in BY_NAME:
+        return BY_NAME[name], rest.strip()
+    if name in PLANNED:
+        raise InvalidInput(f"`%chat {name}` is not there yet; it comes with a later version.")
+    hint = nearest(name, BY_NAME) or " `%chat help` lists the verbs."
+    raise InvalidInput(f"%chat has no verb `{name}`.{hint} To ask in one line: `%chat ask {line.strip()}`.")
+
+
+def run_verb(commands: Commands, line: str) -> None:
+    """Run a ``%chat`` line."""
+    verb, rest = split_verb(line)
+    method: Callable[[str], None] = getattr(commands, f"do_{verb.name}")
+    method(rest)
+
+
+def verbs_help() -> str:
+    """All verbs as a Markdown table."""
+    rows = ["| verb | what it does |", "| --- | --- |"]
+    rows += [f"| `{' '.join(['%chat', verb.name, verb.arguments]).strip()}` | {verb.help} |" for verb in VERBS]
+    return "\n".join(rows)
+
+
+def verb_help(name: str) -> str:
+    """One verb with its example.
+
+    Raises:
+        InvalidInput: There is no such verb.
+    """
+    verb, _ = split_verb(name)
+    return f"**`{' '.join(['%chat', verb.name, verb.arguments]).strip()}`**: {verb.help}\n\n```\n{verb.example}\n```"
+
+
+def verbs_text() -> str:
+    """All verbs as plain text, for ``%chat?``."""
+    lines = ["Conversations with a language model. %chat alone shows the status.", ""]
+    for verb in VERBS:
+        lines += [f"  {' '.join(['%chat', verb.name, verb.arguments]).strip()}", f"      {verb.help}"]
+    return "\n".join(lines)

@@ -1,0 +1,177 @@
+"""What is said, as values: messages, deltas, replies. Who sends, keeps or shows them is somebody else's business.
+
+Field names are those of the Chat Completion API, so that its documentation is ours too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+
+Content = str | tuple[Mapping[str, object], ...]
+"""A message's content: text, or parts as the API defines them (``{"type": "text", …}``)."""
+
+Status = Literal["partial", "complete", "interrupted", "cut", "failed"]
+"""How a reply stands: still arriving; ended by itself; stopped by the reader; line lost; ended by an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, as it is sent."""
+
+    role: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one request, as the server told them; nothing here is ever estimated."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a reply that is arriving.
+
+    Attributes:
+        text: The new text; may be empty in a delta that only carries the role, an end or the usage.
+        index: Which of the choices it belongs to; 0 unless several were asked for.
+        finish_reason: Set in the last delta of a choice: "stop", "length", …
+        usage: Set once, near the end, by servers that tell it.
+        created: Unix time in seconds.
+    """
+
+    text: str = ""
+    index: int = 0
+    role: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the completions of a reply."""
+
+    index: int
+    message: Message
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """A fenced code block: its language as written after the fence ("" if none) and its code."""
+
+    language: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model answered.
+
+    Attributes:
+        text: Text of the first choice, exactly as it arrived.
+        finish_reason: Why the model ended, in the server's word; None when the reply did not come to its end.
+        usage: Token counts as told by the server; None when it told none.
+        created: Unix time in seconds, from the server.
+        choices: All completions; more than one only where they were asked for (``--param n=2``).
+        status: How the reply stands; "complete" when it came to its end.
+        notice: Why it ended when it did not end by itself, as a sentence; else empty.
+        seconds: From sending the request to the last event; None when not measured.
+    """
+
+    text: str
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    choices: tuple[Choice, ...] = ()
+    status: Status = "complete"
+    notice: str = ""
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def code_blocks(self) -> list[CodeBlock]:
+        """The fenced code blocks of the text, in order."""
+        from llmvision_magic.rendering import code_blocks
+
+        return code_blocks(self.text)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Shown as the cell showed it, safe to render by any front end. IPython's choice of formats is not needed."""
+        from llmvision_magic.rendering import reply_bundle
+
+        return reply_bundle(self)
+
+
+@dataclass(slots=True)
+class ReplyBuilder:
+    """Collects deltas into a reply. One per stream; dies with it."""
+
+    parts: dict[int, list[str]] = field(default_factory=dict)
+    finish_reasons: dict[int, str] = field(default_factory=dict)
+    roles: dict[int, str] = field(default_factory=dict)
+    usage: Usage | None = None
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+
+    def add(self, delta: Delta) -> None:
+        if delta.text or delta.role or delta.finish_reason:
+            self.parts.setdefault(delta.index, [])
+        if delta.text:
+            self.parts[delta.index].append(delta.text)
+        if delta.role:
+            self.roles[delta.index] = delta.role
+        if delta.finish_reason:
+            self.finish_reasons[delta.index] = delta.finish_reason
+        self.usage = delta.usage or self.usage
+        self.id = self.id or delta.id
+        self.object = self.object or delta.object
+        self.created = self.created if self.created is not None else delta.created
+        self.model = self.model or delta.model
+
+    @property
+    def text(self) -> str:
+        """Text of the first choice so far."""
+        return "".join(self.parts.get(0, ()))
+
+    def reply(self, status: Status = "complete", notice: str = "", seconds: float | None = None) -> Reply:
+        """The reply as collected so far."""
+        choices = tuple(
+            Choice(
+                index,
+                Message(self.roles.get(index, "assistant"), "".join(parts)),
+                self.finish_reasons.get(index),
+            )
+            for index, parts in sorted(self.parts.items())
+        )
+        return Reply(
+            text=self.text,
+            model=self.model,
+            finish_reason=self.finish_reasons.get(0),
+            usage=self.usage,
+            id=self.id,
+            object=self.object,
+            created=self.created,
+            choices=choices,
+            status=status,
+            notice=notice,
+            seconds=seconds,
+        )

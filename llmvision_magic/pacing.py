@@ -1,0 +1,134 @@
+"""A reply as frames: as few as a reader can tell apart, none of them late.
+
+A thread reads; the caller's thread takes what has arrived, at most once per interval. The clock decides and not the
+next token: text that arrived is handed on though nothing follows it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Generic, NamedTuple, TypeVar
+
+from llmvision_magic.stop import Stop
+
+Item = TypeVar("Item")
+
+INTERVAL = 0.05
+"""Seconds between two frames: 20 a second look fluent."""
+
+FIRST_DELAY = 0.003
+"""Seconds that the first frame waits for the end, so that a reply which arrives at once is shown once."""
+
+TICK = 0.25
+"""Seconds between frames without items, so that a waiting line can count."""
+
+
+class Frame(NamedTuple, Generic[Item]):
+    """What has arrived since the last frame.
+
+    Attributes:
+        items: New items, in order; empty in a frame that only tells the time.
+        silent: Seconds since the last item, or since the beginning.
+    """
+
+    items: list[Item]
+    silent: float
+
+
+class Paced(Generic[Item]):
+    """Runs `produce` in a thread and gives its items as frames to the iterating thread.
+
+    The last items come as a frame of their own only if the iteration did not end yet; `rest` holds what arrived after
+    the last frame. After the iteration `error` holds the exception that ended the reading, if any.
+
+    Args:
+        produce: Called with a function that takes items; returns at the end. It must end soon after `stop` is set; it
+            is abandoned then (its thread is a daemon), for a connect cannot be cut short.
+        stop: Ends the iteration at once; may be set by a signal handler in the middle of a wait.
+    """
+
+    def __init__(
+        self,
+        produce: Callable[[Callable[[Item], None]], None],
+        stop: Stop,
+        *,
+        interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._produce = produce
+        self._stop = stop
+        self._interval = interval
+        self._clock = clock
+        self._arrived: deque[Item] = deque()
+        # The only queue whose put() may be called in a signal handler while the same thread is inside get().
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._idle = False
+        self._ended = False
+        self._last = clock()
+        self.error: BaseException | None = None
+
+    def _read(self) -> None:
+        try:
+            self._produce(self._take)
+        except BaseException as error:  # handed to the thread that waits, whatever it is
+            self.error = error
+        finally:
+            self._ended = True
+            self._wake.put(None)
+
+    def _take(self, item: Item) -> None:
+        if self._stop.is_set:
+            return
+        self._arrived.append(item)
+        self._last = self._clock()
+        if self._idle:
+            self._idle = False
+            self._wake.put(None)
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(Empty):
+            self._wake.get(timeout=max(seconds, 0.0))
+
+    def rest(self) -> list[Item]:
+        """Take what has arrived and was in no frame."""
+        items: list[Item] = []
+        while self._arrived:
+            items.append(self._arrived.popleft())
+        return items
+
+    def __iter__(self) -> Iterator[Frame[Item]]:
+        reader = Thread(target=self._read, name="llmvision-reader", daemon=True)
+        forget = self._stop.wake(lambda: self._wake.put(None))
+        due = self._clock()
+        began = False
+        reader.start()
+        try:
+            while not (self._ended or self._stop.is_set):
+                if not self._arrived:
+                    self._idle = True
+                    if not self._arrived and not self._ended:
+                        self._wait(TICK)
+                    self._idle = False
+                    if not self._arrived:
+                        if not self._ended and not self._stop.is_set:
+                            yield Frame([], self._clock() - self._last)
+                        continue
+                if not began:
+                    began = True
+                    due = self._clock() + FIRST_DELAY
+                while not (self._ended or self._stop.is_set) and self._clock() < due:
+                    self._wait(due - self._clock())
+                if self._ended or self._stop.is_set:
+                    break
+                due = self._clock() + self._interval
+                yield Frame(self.rest(), 0.0)
+        finally:
+            if not self._ended:  # the caller left early: nobody wants the rest
+                self._stop.set("abandoned")
+            forget()
+            reader.join(timeout=0.1)

@@ -1,0 +1,67 @@
+"""Markdown → what a reader sees: safe HTML, Markdown that is safe elsewhere, text for a terminal.
+
+A pure function of text. A reply is untrusted: nothing in it runs, loads from the network or moves the page.
+"""
+
+from __future__ import annotations
+
+from llmvision_magic.messages import CodeBlock
+from llmvision_magic.rendering.blocks import Block, Blocks, Update
+from llmvision_magic.rendering.bundle import Footer, block_bundle, reply_bundle, status_html
+from llmvision_magic.rendering.terminal import plain_for_terminal
+
+__all__ = [
+    "Block",
+    "Blocks",
+    "Footer",
+    "Update",
+    "block_bundle",
+    "code_blocks",
+    "plain_for_terminal",
+    "render",
+    "reply_bundle",
+    "safe_markdown",
+    "status_html",
+]
+
+
+# The parser and the sanitiser are imported when the first reply is shown, not with the extension.
+
+
+def render(text: str) -> str:
+    """A reply as a safe HTML fragment: no style, no wrapper; the same for the same text.
+
+    Args:
+        text: Markdown, any string.
+    """
+    from llmvision_magic.rendering.html import render
+
+    return render(text)
+
+
+def safe_markdown(text: str) -> str:
+    """A reply as Markdown that is safe in any front end, also one that runs raw HTML.
+
+    Args:
+        text: Markdown, any string.
+    """
+    from llmvision_magic.rendering.defuse import safe_markdown
+
+    return safe_markdown(text)
+
+
+def code_blocks(text: str) -> list[CodeBlock]:
+    """The fenced code blocks of a text, in order, those inside lists and quotes too.
+
+    Args:
+        text: Markdown, any string.
+
+    Returns:
+        Each with the first word behind its fence and its code, without the last line end.
+    """
+    from llmvision_magic.rendering.markdown import NestingError, fences
+
+    try:
+        return [CodeBlock(language, code) for language, code in fences(text)]
+    except NestingError:
+        return []

@@ -1,0 +1,114 @@
+"""What a front end is handed: the reply, a block of it, or a line about it, in each MIME type."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from html import escape
+
+from llmvision_magic.messages import Reply
+from llmvision_magic.rendering.blocks import Block
+
+# JupyterLab's MathJax looks for dollars in every HTML output but those that carry the first class; the second is the
+# same for MathJax 2.
+_CLASSES = "llmvm mathjax_ignore tex2jax_ignore"
+
+# JupyterLab puts padding and a border above each output; without it blocks stand as far apart as they will in the end.
+_CLOSER = "margin-bottom:calc(-1px - var(--jp-code-padding,-1px))"
+
+_ENDS = {
+    "length": "Ended at the token limit.",
+    "content_filter": "Ended by the server's content filter.",
+}
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What stands under a reply.
+
+    Attributes:
+        parts: Quiet facts: model, tokens, seconds.
+        notice: Why the reply ended when it did not end by itself; shown more visibly. Empty when it did.
+    """
+
+    parts: list[str] = field(default_factory=list)
+    notice: str = ""
+
+    @classmethod
+    def of(cls, reply: Reply) -> Footer:
+        """The footer that a reply's own fields make. Only numbers the server told are shown."""
+        parts = [reply.model] if reply.model else []
+        if reply.usage is not None and reply.usage.completion_tokens is not None:
+            parts.append(_tokens(reply.usage.completion_tokens))
+        elif reply.usage is not None and reply.usage.total_tokens is not None:
+            parts.append(_tokens(reply.usage.total_tokens) + " with the prompt")
+        if reply.seconds is not None:
+            parts.append(f"{reply.seconds:.1f} s")
+        return cls(parts, reply.notice or _ENDS.get(reply.finish_reason or "", ""))
+
+
+def reply_bundle(reply: Reply, footer: Footer | None = None) -> dict[str, str]:
+    """A reply that has ended, by MIME type.
+
+    Args:
+        reply: The reply.
+        footer: What to put under it; None for what its own fields say.
+
+    Returns:
+        ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly.
+    """
+    from llmvision_magic.rendering.defuse import safe_markdown
+    from llmvision_magic.rendering.html import render
+
+    body = render(reply.text)
+    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
+    for number, text in enumerate(others, start=2):
+        body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text)}'
+    return {
+        "text/html": style() + _wrapped(body + _footer_html(footer or Footer.of(reply))),
+        "text/markdown": safe_markdown(reply.text),
+        "text/plain": reply.text,
+    }
+
+
+def block_bundle(block: Block, first: bool) -> dict[str, str]:
+    """One block of a reply that is arriving, by MIME type.
+
+    Args:
+        block: The block.
+        first: Whether it is the first of its reply; only that one carries the style, for it holds for the page.
+    """
+    body = f'<div class="{_CLASSES}" style="{_CLOSER}">{block.html}</div>'
+    return {"text/html": (style() if first else "") + body, "text/plain": block.source}
+
+
+def status_html(text: str) -> str:
+    """A quiet line in place of a reply that has not begun: "waiting 3 s"."""
+    return f'<div class="mathjax_ignore tex2jax_ignore" style="opacity:.65;font-size:.9em">{escape(text)}</div>'
+
+
+@functools.cache
+def style() -> str:
+    """The style element, without the white space of its source."""
+    from importlib.resources import files
+
+    css = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s+", " ", css.replace("& ", ""))
+    css = re.sub(r" ?([{};,>]) ?|(:) ", r"\1\2", css).replace(";}", "}").strip()
+    return f"<style>{css}</style>"
+
+
+def _wrapped(body: str) -> str:
+    return f'<div class="{_CLASSES}">{body}</div>'
+
+
+def _footer_html(footer: Footer) -> str:
+    notice = f"<b>{escape(footer.notice, quote=False)}</b>" if footer.notice else ""
+    facts = escape(" · ".join(footer.parts), quote=False)
+    return f'<p class="foot">{notice}{" " if notice and facts else ""}{facts}</p>' if notice or facts else ""
+
+
+def _tokens(count: int) -> str:
+    return f"{count:,} token{'' if count == 1 else 's'}"

@@ -1,0 +1,100 @@
+"""What a parsed reply may contain: links and images are reduced to what is allowed, on the tokens.
+
+Both outputs, HTML and the Markdown handed on, are made from the tokens after this.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+MAX_BRACKETS = 2_000
+"""Opening brackets in one paragraph up to which links are looked for; each may cost a look at what follows it."""
+
+_ALLOWED_URL = re.compile(r"(?:https?://|mailto:)[^\s\\]+\Z", re.IGNORECASE)
+_TASK = re.compile(r"\[([ xX])\](?=\s)")
+
+
+def install(md: MarkdownIt) -> None:
+    """Add the rules of this module to a parser."""
+    md.core.ruler.at("inline", _inline)
+    md.core.ruler.push("allowed_only", _allowed_only)
+    md.core.ruler.push("tasks", _tasks)
+
+
+def is_allowed(url: str) -> bool:
+    """Whether a link may lead there: absolute http, https and mailto addresses only."""
+    return _ALLOWED_URL.match(url) is not None
+
+
+def plain_text(tokens: list[Token] | None) -> str:
+    """The text of inline tokens without their markup."""
+    return "".join(
+        "\n"
+        if token.type in ("softbreak", "hardbreak")
+        else plain_text(token.children)
+        if token.type == "image"
+        else token.content
+        for token in tokens or []
+    )
+
+
+def _inline(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        token.children = []
+        if token.content.count("[") > MAX_BRACKETS:
+            token.children.append(Token("text", "", 0, content=token.content))
+        else:
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def _allowed_only(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and token.children:
+            token.children = _reduced(token.children)
+
+
+def _reduced(tokens: list[Token]) -> list[Token]:
+    """Links that are not allowed become their label, images become links (or text, inside a link)."""
+    kept: list[Token] = []
+    links: list[bool] = []
+    for token in tokens:
+        if token.type == "link_open":
+            url = str(token.attrGet("href") or "")
+            links.append(is_allowed(url))
+            if links[-1]:
+                kept.append(_link(url))
+        elif token.type == "link_close":
+            if links.pop():
+                kept.append(token)
+        elif token.type == "image":
+            url = str(token.attrGet("src") or "")
+            label = plain_text(token.children).strip() or (url if is_allowed(url) else "image")
+            text = Token("text", "", 0, content=label)
+            if is_allowed(url) and not any(links):
+                kept += [_link(url), text, Token("link_close", "a", -1)]
+            else:
+                kept.append(text)
+        else:
+            kept.append(token)
+    return kept
+
+
+def _link(url: str) -> Token:
+    return Token("link_open", "a", 1, attrs={"href": url})
+
+
+def _tasks(state: StateCore) -> None:
+    """``- [x] done``: a character instead of a form element."""
+    for item, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
+        if item.type != "list_item_open" or paragraph.type != "paragraph_open" or not inline.children:
+            continue
+        first = inline.children[0]
+        if first.type == "text" and (match := _TASK.match(first.content + " ")):
+            first.content = ("☐" if match[1] == " " else "☑") + first.content[3:]
+            item.meta = {**item.meta, "task": True}

@@ -1,0 +1,287 @@
+"""One per kernel: owns the conversations and joins the rooms on the way of a prompt.
+
+Cells, and whatever else asks, call `Session.ask`; it knows neither who asked nor where the reply is shown.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
+from llmvision_magic.connections import Connections, Line, Target
+from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.errors import ChatError, ContextTooLong, InvalidInput
+from llmvision_magic.fitting import fit, more_to_leave_out, size_of
+from llmvision_magic.messages import Content, Delta, Message, Reply
+from llmvision_magic.pacing import Paced
+from llmvision_magic.settings import REQUEST_PARAMETERS, Settings, nearest
+from llmvision_magic.stop import Stop
+from llmvision_magic.wire import Parameters, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one cell asks.
+
+    Attributes:
+        prompt: The text as it is sent.
+        conversation: Its name, created if new; None for the current one.
+        system: System prompt from this turn on; None leaves it as it is, "" removes it.
+        once: Neither read nor write history.
+        cell: Id of the cell, where the front end gives one.
+    """
+
+    prompt: Content
+    conversation: str | None = None
+    system: str | None = None
+    once: bool = False
+    cell: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A prompt that is checked and ready to be sent; nothing is changed yet.
+
+    Attributes:
+        conversation: The one it belongs to, not yet in the session if it is new.
+        system: The system prompt that is sent.
+        parent: Id of the turn it follows; None at a beginning.
+        later_turns: How many turns will stay on the old branch, for the cell is run again.
+    """
+
+    ask: Ask
+    settings: Settings
+    target: Target
+    parameters: Parameters
+    conversation: Conversation
+    system: str | None
+    parent: str | None
+    later_turns: int
+
+    @property
+    def model_name(self) -> str:
+        """The model asked for, by name."""
+        if self.target.model is not None:
+            return self.target.model
+        from llmvision_magic.local import model_name
+
+        return model_name()
+
+    def history(self) -> list[Turn]:
+        """The turns that are sent along, oldest first."""
+        return [] if self.ask.once else self.conversation.sendable(self.parent)
+
+    def messages(self, leave_out: int = 0) -> tuple[Message, ...]:
+        """What is sent, with so many of the oldest turns left out."""
+        before = None if self.ask.once else self.parent
+        return self.conversation.messages(self.ask.prompt, system=self.system, before=before, leave_out=leave_out)
+
+    def request(self, model: str, leave_out: int = 0) -> Request:
+        """The request for a model."""
+        return Request(model, self.messages(leave_out), self.parameters, stream=bool(self.settings.get("stream")))
+
+
+@dataclass(slots=True)
+class Spent:
+    """Tokens as told by servers.
+
+    Attributes:
+        replies: Replies in all.
+        told: Replies whose server told the usage.
+    """
+
+    replies: int = 0
+    told: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, reply: Reply) -> None:
+        self.replies += 1
+        if reply.usage is not None:
+            self.told += 1
+            self.prompt_tokens += reply.usage.prompt_tokens or 0
+            self.completion_tokens += reply.usage.completion_tokens or 0
+
+
+@dataclass(slots=True)
+class Session:
+    """All state of one kernel.
+
+    Attributes:
+        connections: The open ways to models.
+        conversations: By name, in order of their creation; never empty.
+        current: Name of the conversation that is used when none is named.
+        spent: By conversation; ``--once`` counts with the conversation it was asked in.
+        models: What servers offer, by address, as far as they were asked.
+    """
+
+    connections: Connections
+    conversations: dict[str, Conversation] = field(default_factory=lambda: {"main": Conversation("main")})
+    current: str = "main"
+    spent: dict[str, Spent] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
+
+    def conversation(self, name: str | None = None) -> Conversation:
+        """The conversation of that name, or the current one.
+
+        Raises:
+            InvalidInput: There is none; the nearest one is named.
+        """
+        name = name or self.current
+        if name not in self.conversations:
+            hint = nearest(name, self.conversations) or f" `%chat new {name}` makes it."
+            raise InvalidInput(f"There is no conversation `{name}`.{hint}")
+        return self.conversations[name]
+
+    def new(self, name: str, system: str | None = None) -> Conversation:
+        """Make a conversation and go to it.
+
+        Raises:
+            InvalidInput: The name is taken, or is no name.
+        """
+        if name in self.conversations:
+            raise InvalidInput(f"There is a conversation `{name}` already; `%chat use {name}` goes to it.")
+        self.conversations[name] = Conversation(checked_name(name), system)
+        self.current = name
+        return self.conversations[name]
+
+    def use(self, name: str) -> Conversation:
+        """Go to a conversation."""
+        conversation = self.conversation(name)
+        self.current = name
+        return conversation
+
+    def drop(self, name: str) -> None:
+        """Forget a conversation with all its turns. When it was the last one, an empty `main` begins."""
+        del self.conversations[self.conversation(name).name]
+        if not self.conversations:
+            self.conversations["main"] = Conversation("main")
+        if self.current not in self.conversations:
+            self.current = next(iter(self.conversations))
+
+    def offered_models(self, settings: Settings, seconds: float) -> list[str]:
+        """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
+        target = self.connections.target(settings)
+        address = target.shown_url
+        if target.is_embedded:
+            return []
+        if address not in self.models:
+
+            def fetch() -> None:
+                try:
+                    line = self.connections.open(target, settings, lambda text: None, Stop())
+                    self.models[address] = line.client.models()
+                except ChatError:
+                    self.models.pop(address, None)  # a later Tab asks again
+
+            thread = threading.Thread(target=fetch, name="llmvision-models", daemon=True)
+            thread.start()
+            thread.join(seconds)
+        return self.models.get(address, [])
+
+    def plan(self, ask: Ask, settings: Settings) -> Plan:
+        """Check a prompt. Sends nothing and changes nothing.
+
+        Raises:
+            InvalidInput: A parameter is out of its range, or the conversation's name is no name.
+        """
+        name = ask.conversation or self.current
+        conversation = self.conversations.get(name) or Conversation(checked_name(name))
+        parent, later_turns = (None, 0) if ask.once else conversation.place_for(ask.cell)
+        return Plan(
+            ask=ask,
+            settings=settings,
+            target=self.connections.target(settings),
+            parameters=parameters_from(settings),
+            conversation=conversation,
+            system=conversation.system if ask.system is None else ask.system or None,
+            parent=parent,
+            later_turns=later_turns,
+        )
+
+    def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:
+        """Send a prompt and show the reply.
+
+        Whatever happens after the first text arrived, the text is in the history and in the outcome.
+
+        Returns:
+            What came of it; `Outcome.error` is the exception to raise when it did not end well.
+
+        Raises:
+            InvalidInput: Nothing was sent and nothing changed.
+        """
+        plan = self.plan(ask, settings)
+        conversation, fallback, turn = plan.conversation, plan.conversation.head, None
+        if not ask.once:
+            self.conversations.setdefault(conversation.name, conversation)
+            self.current = conversation.name
+            conversation.system = plan.system
+            turn = conversation.begin(ask.prompt, parent=plan.parent, cell=ask.cell)
+        arrival = Arrival(plan.target, view)
+        try:
+            paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
+            for frame in paced:
+                arrival.take(frame)
+            arrival.end(paced.rest(), paced.error, stop)
+        finally:
+            reply = arrival.reply(plan.parameters.max_tokens)
+            if turn is not None:
+                conversation.settle(turn.id, reply, fallback)
+            self.spent.setdefault(conversation.name, Spent()).add(reply)
+        outcome = Outcome(
+            reply=reply,
+            conversation=conversation.name,
+            turn=turn.id if turn else None,
+            embedded=plan.target.is_embedded,
+            left_out=arrival.left_out,
+            later_turns=plan.later_turns,
+            error=arrival.error,
+        )
+        arrival.show(outcome)
+        return outcome
+
+    def _produce(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
+        """Read the reply; runs in the reading thread."""
+        line = self.connections.open(plan.target, plan.settings, take, stop)
+        sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
+        left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
+        while not stop.is_set:
+            take(Sending(left_out))
+            began = False
+            try:
+                for event in line.client.stream(plan.request(line.model, left_out), stop):
+                    began = began or isinstance(event, Delta)
+                    take(event)
+                return
+            except ContextTooLong as error:
+                if began or left_out >= len(sizes):
+                    raise
+                excess = None
+                if error.prompt_tokens and error.context_tokens:
+                    excess = 1 - 0.9 * error.context_tokens / error.prompt_tokens
+                left_out = more_to_leave_out(sizes, left_out, excess)
+
+
+def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
+    if line.context_tokens is None:
+        return 0
+    return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.client.count_tokens)
+
+
+def checked_name(name: str) -> str:
+    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    if not name or not all(character.isalnum() or character in "-_." for character in name):
+        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+    return name
+
+
+def parameters_from(settings: Settings) -> Parameters:
+    """The request parameters among the settings, their ranges checked."""
+    given = {name: settings.get(name) for name in REQUEST_PARAMETERS}
+    return Parameters(**given, extra=settings.get("param") or {})  # type: ignore[arg-type]  # checked by Parameters

@@ -1,0 +1,334 @@
+"""Each setting, declared once: its name, its kind, how it is given, and where its value came from.
+
+Options, ``%chat set``, configuration traits, environment variables, completion and help are all made from `SETTINGS`.
+Precedence: option, conversation, configuration, environment, ``.env`` file, default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from llmvision_magic.errors import InvalidInput
+
+Kind = Literal["text", "integer", "number", "texts", "switch", "json"]
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+        name: Its name in ``%chat set``, as a trait, and (upper case, after ``LLMVISION_``) in the environment.
+        kind: What its value is.
+        expected: What to write, for messages and help: "a number from 0 to 1".
+        help: One sentence.
+        flags: Options of ``%%chat`` that set it; empty when it has none.
+        default: Value when it is given nowhere; None means that nothing is sent.
+    """
+
+    name: str
+    kind: Kind
+    expected: str
+    help: str
+    flags: tuple[str, ...] = ()
+    default: object = None
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"LLMVISION_{self.name.upper()}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("model", "text", "a model's name", "The model that answers.", ("-m", "--model")),
+    Setting(
+        "temperature",
+        "number",
+        "a number from 0 to 1",
+        "How freely tokens are chosen; 0 is the most repeatable.",
+        ("-t", "--temperature"),
+    ),
+    Setting(
+        "top_p",
+        "number",
+        "a number from 0 to 1",
+        "Choose only among the likeliest tokens that make up this share.",
+        ("--top-p",),
+    ),
+    Setting(
+        "max_tokens", "integer", "a whole number of at least 1", "The longest reply, in tokens.", ("--max-tokens",)
+    ),
+    Setting(
+        "stop", "texts", "up to 4 texts", "End the reply before this text; may be given up to 4 times.", ("--stop",)
+    ),
+    Setting(
+        "presence_penalty", "number", "a number", "Discourage tokens that were used already.", ("--presence-penalty",)
+    ),
+    Setting(
+        "frequency_penalty",
+        "number",
+        "a number",
+        "Discourage tokens the more, the more often they were used.",
+        ("--frequency-penalty",),
+    ),
+    Setting(
+        "param",
+        "json",
+        "KEY=JSON, for example seed=7",
+        "Send any other request parameter; may be repeated.",
+        ("--param",),
+    ),
+    Setting("stream", "switch", "true or false", "Show the reply while it arrives.", ("--no-stream",), default=True),
+    Setting("base_url", "text", "an http(s) address", "The server; any that speaks the Chat Completion API."),
+    Setting("connect_timeout", "number", "seconds above 0", "Longest wait for a connection, in seconds.", default=5.0),
+    Setting(
+        "first_event_timeout",
+        "number",
+        "seconds above 0",
+        "Longest wait for the reply's beginning, in seconds.",
+        default=120.0,
+    ),
+    Setting(
+        "between_events_timeout",
+        "number",
+        "seconds above 0",
+        "Longest silence within a reply, in seconds.",
+        default=60.0,
+    ),
+    Setting(
+        "retries",
+        "integer",
+        "a whole number of at least 0",
+        "How often a request is sent again while the server is busy.",
+        default=2,
+    ),
+)
+
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+REQUEST_PARAMETERS = ("max_tokens", "temperature", "top_p", "stop", "presence_penalty", "frequency_penalty")
+"""The settings that are sent under their own names; `model`, `stream` and `param` have rules of their own."""
+
+
+class Value(NamedTuple):
+    """A setting's value and the place that gave it ("option", "conversation", "configuration", …)."""
+
+    value: object
+    source: str
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def setting_named(name: str) -> Setting:
+    """The setting of that name; ``top-p`` and ``--top-p`` are ``top_p``.
+
+    Raises:
+        InvalidInput: There is none; the nearest one is named.
+    """
+    key = name.lstrip("-").replace("-", "_").lower()
+    if key not in BY_NAME:
+        hint = nearest(key, BY_NAME) or f" There are: {', '.join(BY_NAME)}."
+        raise InvalidInput(f"There is no setting `{name}`.{hint}")
+    return BY_NAME[key]
+
+
+def parse_value(setting: Setting, given: object) -> object:
+    """A value as it is used, from what was written or configured.
+
+    Raises:
+        InvalidInput: The text is not of the setting's kind. Ranges are checked where the request is made.
+    """
+    try:
+        return _PARSERS[setting.kind](given)
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {given!r}.") from None
+
+
+def _parse_text(given: object) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError
+    return given.strip()
+
+
+def _parse_integer(given: object) -> int:
+    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+        raise ValueError
+    return int(given)  # type: ignore[call-overload, no-any-return]  # a str, int or whole float; else TypeError
+
+
+def _parse_number(given: object) -> float:
+    if isinstance(given, bool):
+        raise ValueError
+    number = float(given)  # type: ignore[arg-type]  # a str or a number; else TypeError
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError
+    return number
+
+
+def _parse_texts(given: object) -> tuple[str, ...]:
+    """One text, a JSON list of texts (as an environment variable holds it), or a sequence of texts."""
+    if isinstance(given, str):
+        parsed = json.loads(given) if given.lstrip().startswith("[") else [given]
+    else:
+        parsed = list(given)  # type: ignore[call-overload]  # any sequence; else TypeError
+    if not all(isinstance(item, str) for item in parsed):
+        raise ValueError
+    return tuple(parsed)
+
+
+def _parse_switch(given: object) -> bool:
+    if isinstance(given, bool):
+        return given
+    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+    if not isinstance(given, str) or given.strip().lower() not in words:
+        raise ValueError
+    return words[given.strip().lower()]
+
+
+def _parse_json(given: object) -> dict[str, object]:
+    """``KEY=JSON``, several of them, a JSON object, or a mapping. A value that is not JSON is taken as text."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, str):
+        if given.lstrip().startswith("{"):
+            parsed = json.loads(given)
+            if not isinstance(parsed, dict):
+                raise ValueError
+            return parsed
+        given = [given]
+    pairs: dict[str, object] = {}
+    for item in given:  # type: ignore[attr-defined]  # a sequence of texts; else TypeError
+        key, equals, text = item.partition("=")
+        if not key.strip() or not equals:
+            raise ValueError
+        try:
+            pairs[key.strip()] = json.loads(text)
+        except ValueError:
+            pairs[key.strip()] = text
+    return pairs
+
+
+_PARSERS = {
+    "text": _parse_text,
+    "integer": _parse_integer,
+    "number": _parse_number,
+    "texts": _parse_texts,
+    "switch": _parse_switch,
+    "json": _parse_json,
+}
+
+
+class Environment:
+    """The environment variables, then the ``.env`` file beside the notebook.
+
+    Args:
+        places: Variables and the place they stand in, the strongest first.
+    """
+
+    def __init__(self, *places: tuple[str, Mapping[str, str]]) -> None:
+        self._places = places
+
+    @classmethod
+    def read(cls) -> Environment:
+        """The environment as it is now; to be read anew at each request.
+
+        Raises:
+            InvalidInput: There is a ``.env`` file that cannot be read.
+        """
+        return cls(("environment", os.environ), (".env", _read_dotenv(Path(".env"))))
+
+    def find(self, variable: str) -> Value | None:
+        """The variable's value and where it stands; an empty variable counts as not set."""
+        for place, variables in self._places:
+            if variables.get(variable):
+                return Value(variables[variable], f"{variable} ({place})")
+        return None
+
+
+NO_ENVIRONMENT = Environment()
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    try:
+        if not path.is_file():
+            return {}
+        from dotenv import dotenv_values
+
+        return {key: value for key, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The .env file beside the notebook cannot be read ({error}); mend or remove it.") from error
+
+
+class Settings:
+    """All values for one request.
+
+    Args:
+        layers: Where values may come from, the strongest first: a name for the reader, and what was given there.
+        environment: Comes after the layers.
+    """
+
+    def __init__(
+        self, layers: Iterable[tuple[str, Mapping[str, object]]] = (), environment: Environment | None = None
+    ) -> None:
+        self._layers = list(layers)
+        self.environment = environment if environment is not None else Environment.read()
+
+    def find(self, name: str) -> Value:
+        """The value of a setting and where it came from.
+
+        Raises:
+            InvalidInput: The value is not of the setting's kind; the sentence names the place.
+        """
+        setting = BY_NAME[name]
+        found = [
+            Value(layer[name], source) for source, layer in self._layers if layer.get(name) not in (None, {}, [], ())
+        ]
+        variable = self.environment.find(setting.variable)
+        if variable:
+            found.append(variable)
+        parsed = [Value(_parse_at(setting, value), value.source) for value in found]
+        if not parsed:
+            return Value(setting.default, "default")
+        if setting.kind == "json":
+            return _merged(parsed)
+        return parsed[0]
+
+    def get(self, name: str) -> object:
+        """The value alone."""
+        return self.find(name).value
+
+    def text(self, name: str) -> str | None:
+        """The value of a setting of kind "text"."""
+        value = self.get(name)
+        return None if value is None else str(value)
+
+    def seconds(self, name: str) -> float:
+        """The value of a setting that counts seconds."""
+        value = self.get(name)
+        if not isinstance(value, float) or value <= 0:
+            raise InvalidInput(f"{name}: expected {BY_NAME[name].expected}, got {value!r}.")
+        return value
+
+
+def _parse_at(setting: Setting, given: Value) -> object:
+    try:
+        return parse_value(setting, given.value)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error} It was given by: {given.source}.") from None
+
+
+def _merged(values: list[Value]) -> Value:
+    """Extra parameters from all places together; the strongest place wins key by key."""
+    merged: dict[str, object] = {}
+    for value in reversed(values):
+        assert isinstance(value.value, dict)  # noqa: S101  # what _parse_json returns
+        merged.update(value.value)
+    return Value(merged, ", ".join(value.source for value in values))

@@ -1,0 +1,50 @@
+"""Stopping: an object that is passed around, not a flag that is global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Stop:
+    """A request to end one reply.
+
+    Set at most once, from any thread or from a signal handler; therefore no lock is taken here: a handler runs in the
+    middle of the very code that would hold it.
+
+    Attributes:
+        reason: Why, in a word for the reader ("interrupted"); empty while not set.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self.reason)
+
+    def set(self, reason: str = "interrupted") -> None:
+        """Ask for the end. Each waiting party is woken once; later calls change nothing."""
+        if self.reason:
+            return
+        self.reason = reason
+        for callback in list(self._callbacks):
+            callback()
+
+    def wake(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called when the stop is set, at once if it is already.
+
+        The callback must be quick and must not block (it may run in a signal handler).
+
+        Returns:
+            A function that takes the callback back.
+        """
+        self._callbacks.append(callback)
+        if self.reason:
+            callback()
+
+        def forget() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+        return forget

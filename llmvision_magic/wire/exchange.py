@@ -1,0 +1,156 @@
+"""One request and its answer on one connection, with the library's exceptions turned into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+
+from llmvision_magic.errors import ChatError, RequestRefused
+from llmvision_magic.wire import decoding, failures, retries
+from llmvision_magic.wire.request import Timeouts
+from llmvision_magic.wire.transport import Call
+from llmvision_magic.wire.wording import Server, message_of, parsed
+
+LARGEST_REFUSAL = 64 * 1024  # bytes read of an answer that is only going to be quoted
+DRAIN = 0.05  # seconds
+
+
+class Exchange:
+    """Iterating gives the body's bytes as they arrive, decoded from their content encoding.
+
+    Iterating raises `ChatError`; `send` lets the library's exceptions through, for who sends again has to see them.
+    """
+
+    def __init__(self, call: Call, server: Server, timeouts: Timeouts) -> None:
+        self._call = call
+        self._server = server
+        self._timeouts = timeouts
+        self._began = False
+        self._response: httpx.Response | None = None
+        self._chunks: Iterator[bytes] = iter(())
+        self._head = b""
+
+    def send(self, client: httpx.Client, method: str, url: str, content: bytes | None) -> None:
+        """Send, and wait for status and headers."""
+        # The time that an earlier try took does not count.
+        self._call.heard()
+        request = client.build_request(method, url, content=content)
+        with self._call.waiting():
+            self._response = client.send(request, stream=True)
+        self._chunks = self._response.iter_bytes()
+
+    def close(self) -> None:
+        """Close the answer, and the connection if the answer is not over."""
+        if self._response is not None:
+            self._response.close()
+
+    @property
+    def status(self) -> int:
+        return self._answer.status_code
+
+    @property
+    def content_type(self) -> str:
+        value: str = self._answer.headers.get("content-type", "")
+        return value.lower()
+
+    def asked_pause(self) -> float | None:
+        """Seconds the server asks to wait."""
+        return retries.asked_pause(self._answer.headers)
+
+    def heard(self, limit: float) -> None:
+        """An event has come; the next may take `limit` seconds."""
+        self._began = True
+        self._call.limit = limit
+        self._call.heard()
+
+    def failure(self, error: Exception) -> ChatError:
+        """What an exception of the library means at this point, with its cause."""
+        failure = failures.from_exception(error, self._server, self._timeouts, began=self._began)
+        failure.__cause__ = error
+        return failure
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
+            return head
+        with self._call.waiting():
+            try:
+                return next(self._chunks)
+            except failures.HTTP_EXCEPTIONS as error:
+                failure = self.failure(error)
+        raise failure
+
+    def head(self) -> bytes:
+        """The body from its first character that is not blank, as far as it has come; iterating begins there."""
+        for chunk in self:
+            self._head = chunk.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if self._head:
+                break
+        return self._head
+
+    def body(self, limit: int = decoding.LARGEST_EVENT) -> bytes:
+        """The rest of the body.
+
+        Raises:
+            BadResponse: It is longer than `limit` bytes.
+        """
+        body = bytearray()
+        for chunk in self:
+            body += chunk
+            if len(body) > limit:
+                raise failures.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
+        return bytes(body)
+
+    def refusal(self, model: str) -> RequestRefused:
+        """The error that an answer with an error status is. Closes the answer."""
+        body = bytearray()
+        try:
+            for chunk in self:
+                body += chunk
+                if len(body) > LARGEST_REFUSAL:
+                    break
+        except ChatError:
+            pass  # the status alone says enough
+        finally:
+            self.close()
+        try:
+            answer = parsed(bytes(body))
+        except ValueError:
+            answer = None
+        return failures.from_status(
+            self.status,
+            message_of(bytes(body)),
+            answer,
+            self._server,
+            model=model,
+            location=_without_userinfo(self._answer.headers.get("location", "")),
+            asked_pause=self.asked_pause(),
+        )
+
+    def drain(self) -> None:
+        """Read what follows the end mark, a moment long, so that the connection can serve the next request."""
+        self._call.limit = DRAIN
+        self._call.heard()
+        try:
+            for _ in self:
+                pass
+        except ChatError:
+            pass  # then the connection is closed
+
+    @property
+    def _answer(self) -> httpx.Response:
+        if self._response is None:
+            raise RuntimeError("nothing was sent")
+        return self._response
+
+
+def _without_userinfo(location: str) -> str:
+    try:
+        url = httpx.URL(location)
+    except httpx.InvalidURL:
+        return ""
+    return str(url.copy_with(userinfo=b"")) if url.userinfo else location

@@ -1,0 +1,110 @@
+"""What a server said, made fit to be quoted: found in its answer, without secrets, short, one line."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+LONGEST_QUOTE = 300  # characters of a server's own message
+LONGEST_PAGE_QUOTE = 200  # characters of something that is no message at all
+
+# What is taken out: colours of terminals, C0 and C1 controls but for white space, invisible characters and those that
+# turn the direction of text, stray halves of surrogate pairs.
+_INVISIBLE = re.compile(
+    "\x1b\\[[0-9;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server as messages may name it, and what they may not say.
+
+    Attributes:
+        address: Base URL without user and password.
+        secrets: Key and password; taken out of everything that is quoted.
+    """
+
+    address: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def quoted(self, text: str, limit: int = LONGEST_QUOTE) -> str:
+        """`text` on one line, without secrets and control characters, at most `limit` characters."""
+        text = " ".join(_INVISIBLE.sub("", text[: 64 * 1024]).split())
+        # After the cleaning and before the cut: neither an invisible character between its own nor the cut may let a
+        # part of a secret through.
+        for secret in self.secrets:
+            text = text.replace(secret, "•••")
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def parsed(body: bytes) -> object:
+    """The body's JSON.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+    """
+    try:
+        value: object = json.loads(body.decode("utf-8-sig", "replace"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """`value` if it is a JSON object, else an empty one: servers put anything anywhere."""
+    return value if isinstance(value, dict) else {}
+
+
+def error_object(value: object) -> Mapping[str, object]:
+    """The object that describes the error: `{"error": {…}}`, or the answer itself."""
+    return mapping(mapping(value).get("error")) or mapping(value)
+
+
+def message_in(value: object) -> str:
+    """The server's own message in a JSON answer: "" when it has none."""
+    answer = mapping(value)
+    error = answer.get("error")
+    for candidate in (mapping(error).get("message"), error, answer.get("message"), answer.get("detail")):
+        if text := _text_of(candidate):
+            return text
+    return _text_of(mapping(error).get("detail"))
+
+
+def _text_of(value: object) -> str:
+    """A message: a text, or a list of texts and of objects with `msg` (as validators report them)."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        parts = [_text_of(part) or _text_of(mapping(part).get("msg") or mapping(part).get("message")) for part in value]
+        return "; ".join(part for part in parts if part)
+    return ""
+
+
+def first_words(body: bytes) -> str:
+    """Of an answer that is not JSON: the title of a page, else the text as it begins."""
+    text = body.decode("utf-8", "replace")
+    if title := re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE):
+        return html.unescape(title[1]).strip()
+    if text.lstrip()[:1] == "<":
+        text = re.sub(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+        text = html.unescape(text)
+    return text.strip()
+
+
+def message_of(body: bytes) -> str:
+    """The server's words in an answer with an error status, of whatever kind it is."""
+    try:
+        value = parsed(body)
+    except ValueError:
+        return first_words(body)
+    return message_in(value)
+
+
+def passwords(userinfo: str) -> tuple[str, ...]:
+    """The password of a URL's `user:password`, as written and as meant."""
+    password = userinfo.partition(":")[2]
+    return tuple({password, unquote(password)} - {""})

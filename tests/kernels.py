@@ -1,0 +1,176 @@
+"""A real ipykernel under control, and what a front end would show of its messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+DEADLINE = 60.0
+"""Seconds a kernel may take for anything here; a hang is a failure, not a wait without end."""
+
+
+@dataclass
+class Output:
+    """One output of a cell, as a notebook would save it."""
+
+    kind: str
+    data: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    display_id: str | None = None
+
+    @property
+    def plain(self) -> str:
+        return self.data.get("text/plain", self.text)
+
+    @property
+    def html(self) -> str:
+        return self.data.get("text/html", "")
+
+
+@dataclass
+class Cell:
+    """A run of one cell: its messages, and the outputs that a front end makes of them."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    reply: dict[str, Any] = field(default_factory=dict)
+    clear_waits: bool = False
+
+    @property
+    def status(self) -> str:
+        return self.reply["status"]
+
+    @property
+    def plain(self) -> str:
+        """Text of all outputs."""
+        return "\n".join(output.plain for output in self.outputs)
+
+    @property
+    def only(self) -> Output:
+        """The one output of the cell."""
+        assert len(self.outputs) == 1, [output.plain for output in self.outputs]
+        return self.outputs[0]
+
+    def apply(self, message: dict[str, Any]) -> None:
+        """Do what the message-format specification asks of a front end."""
+        self.messages.append(message)
+        kind, content = message["msg_type"], message["content"]
+        if kind == "clear_output":
+            self.clear_waits = content["wait"]
+            if not content["wait"]:
+                self.outputs.clear()
+            return
+        if kind == "update_display_data":
+            for output in self.outputs:
+                if output.display_id == content["transient"]["display_id"]:
+                    output.data, output.metadata = content["data"], content["metadata"]
+            return
+        new = _output_of(kind, content)
+        if new is not None:
+            if self.clear_waits:
+                self.outputs.clear()
+                self.clear_waits = False
+            self.outputs.append(new)
+
+
+def _output_of(kind: str, content: dict[str, Any]) -> Output | None:
+    if kind in ("display_data", "execute_result"):
+        display_id = content.get("transient", {}).get("display_id")
+        return Output(kind, content["data"], content["metadata"], display_id=display_id)
+    if kind == "stream":
+        return Output(kind, text=content["text"])
+    if kind == "error":
+        return Output(kind, text="\n".join(content["traceback"]), metadata={"ename": content["ename"]})
+    return None
+
+
+class Kernel:
+    """One kernel process with its client."""
+
+    def __init__(self, manager: KernelManager) -> None:
+        self.manager = manager
+        self.client = manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=DEADLINE)
+
+    @property
+    def pid(self) -> int:
+        return self.manager.provisioner.process.pid
+
+    def run(
+        self, code: str, *, cell_id: str | None = None, on_output: Callable[[Cell], None] = lambda cell: None
+    ) -> Cell:
+        """Run a cell to its end.
+
+        Args:
+            on_output: Called after each message of the cell; it may interrupt, or release a waiting server.
+        """
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": False}
+        message = self.client.session.msg("execute_request", content)
+        if cell_id is not None:
+            message["metadata"]["cellId"] = cell_id
+        self.client.shell_channel.send(message)
+        cell = Cell()
+        idle = False
+        while not idle:
+            received = self.client.get_iopub_msg(timeout=DEADLINE)
+            if received["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            idle = received["msg_type"] == "status" and received["content"]["execution_state"] == "idle"
+            cell.apply(received)
+            on_output(cell)
+        while not cell.reply:
+            reply = self.client.get_shell_msg(timeout=DEADLINE)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                cell.reply = reply["content"]
+        return cell
+
+    def ok(self, code: str, **options: Any) -> Cell:
+        """Run a cell that must succeed."""
+        cell = self.run(code, **options)
+        assert cell.status == "ok", cell.plain
+        return cell
+
+    def value(self, expression: str) -> Any:
+        """The value of a Python expression in the kernel; it must have JSON."""
+        cell = self.ok(f"import json as _json\nprint(_json.dumps({expression}))")
+        return json.loads(cell.only.text)
+
+    def complete(self, code: str) -> list[str]:
+        """What Tab offers at the end of the code."""
+        self.client.complete(code, len(code))
+        return self.client.get_shell_msg(timeout=DEADLINE)["content"]["matches"]
+
+    def inspect(self, code: str) -> str:
+        """What ``?`` shows."""
+        return self.ok(code).reply["payload"][0]["data"]["text/plain"]
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()
+
+
+@contextmanager
+def running_kernel(**environment: str) -> Iterator[Kernel]:
+    """A fresh kernel. It sees no settings but those given here."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LLMVISION_")}
+    cache = {"LLMVISION_CACHE": os.environ["LLMVISION_CACHE"]} if "LLMVISION_CACHE" in os.environ else {}
+    manager = KernelManager()
+    manager.kernel_spec.argv[0] = sys.executable
+    manager.start_kernel(env={**inherited, **cache, **environment})
+    kernel = None
+    try:
+        kernel = Kernel(manager)
+        yield kernel
+    finally:
+        if kernel is not None:
+            kernel.client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()

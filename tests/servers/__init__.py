@@ -1,0 +1,1 @@
+"""Real servers the tests talk to. They run as child processes; nothing here is patched into the package."""

@@ -1,0 +1,152 @@
+"""Terminal IPython in a pseudo-terminal, and what a person would see of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pyte
+
+DEADLINE = 15.0
+"""Seconds that anything here may take; a hang is a failure, not a wait without end."""
+
+ROWS, COLUMNS = 24, 80
+
+
+class _Screen(pyte.HistoryScreen):
+    """A terminal that answers when a program asks where its cursor is, as prompt_toolkit does."""
+
+    def __init__(self, answer: Callable[[str], None]) -> None:
+        super().__init__(COLUMNS, ROWS, history=2000, ratio=0.001)
+        self._answer = answer
+
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
+
+
+class Terminal:
+    """A program in a terminal of 24 rows and 80 columns.
+
+    Attributes:
+        raw: All that the program has written.
+        frames: The visible part after each piece that was read, where it changed.
+    """
+
+    def __init__(self, child: pexpect.spawn) -> None:
+        self._child = child
+        self._screen = _Screen(child.send)
+        self._stream = pyte.Stream(self._screen)
+        self.raw = ""
+        self.frames: list[str] = []
+
+    @property
+    def visible(self) -> str:
+        """What stands on the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
+
+    @property
+    def scrollback(self) -> str:
+        """What has scrolled away, and what stands on the screen."""
+        gone = ["".join(row[column].data for column in range(COLUMNS)).rstrip() for row in self._screen.history.top]
+        return "\n".join([*gone, self.visible]).rstrip()
+
+    @property
+    def cursor_is_visible(self) -> bool:
+        return not self._screen.cursor.hidden
+
+    def write(self, text: str) -> None:
+        """Press keys."""
+        self._child.send(text)
+
+    def press_ctrl_c(self) -> None:
+        self._child.sendintr()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Read until the condition holds."""
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain; the terminal shows:\n{self.visible}"
+            try:
+                piece = self._child.read_nonblocking(65536, timeout=0.2)
+            except pexpect.TIMEOUT:
+                continue
+            self.raw += piece
+            self._stream.feed(piece)
+            if not self.frames or self.frames[-1] != self.visible:
+                self.frames.append(self.visible)
+
+    def shows(self, text: str) -> None:
+        """Read until the text stands on the screen."""
+        self.until(lambda: text in self.visible)
+
+
+class IPython(Terminal):
+    """Terminal IPython, a cell at a time."""
+
+    def __init__(self, child: pexpect.spawn) -> None:
+        super().__init__(child)
+        self._number = 0
+        self._await_prompt()
+
+    def _await_prompt(self) -> None:
+        self._number += 1
+        self.until(lambda: self.visible.splitlines()[-1:] == [f"In [{self._number}]:"] and self.cursor_is_visible)
+
+    def start(self, code: str) -> None:
+        """Type a cell and run it."""
+        self.mark = len(self.raw)
+        for line in code.split("\n"):
+            self.write(line + "\r")
+        if "\n" in code:
+            self.write("\r\r")  # two empty lines end a cell
+
+    def finish(self) -> str:
+        """Wait for the next prompt.
+
+        Returns:
+            What stands between the cell and the next prompt.
+        """
+        self._await_prompt()
+        text = self.scrollback
+        end = text.rindex(f"In [{self._number}]:")
+        start = text.rindex(f"In [{self._number - 1}]:")
+        lines = text[start:end].splitlines()[1:]
+        while lines and (lines[0].startswith("   ...:")):
+            del lines[0]
+        return "\n".join(lines).strip("\n")
+
+    def run(self, code: str) -> str:
+        """Run a cell to its end; what it shows."""
+        self.start(code)
+        return self.finish()
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a person who has set nothing but `settings`."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LLMVISION_", "FORCE_", "NO_COLOR"))
+    }
+    return {**inherited, "HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "TERM": "xterm-256color", **settings}
+
+
+@contextmanager
+def running_ipython(home: Path, **settings: str) -> Iterator[IPython]:
+    """A fresh terminal IPython."""
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--no-banner", "--no-confirm-exit"],
+        env=environment(home, **settings),
+        dimensions=(ROWS, COLUMNS),
+        encoding="utf-8",
+        echo=True,
+        cwd=str(home),
+    )
+    try:
+        yield IPython(child)
+    finally:
+        child.close(force=True)

@@ -1,0 +1,190 @@
+"""What a person sees: JupyterLab in Chromium, the quickstart on the embedded model, and scripted replies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser_setup import browser_path
+from lab import Notebook, chromium, running_lab, write_notebook
+from playwright.sync_api import Page
+from servers.scripting import done, sse, stream, text_stream, wait
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parent.parent
+ARTEFACTS = Path(__file__).parent / "artefacts"
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of a Chromium; without one there is nothing to test, and in CI that is a failure."""
+    path = browser_path()
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine")
+    assert path is not None, "no Chromium on this machine"
+    return path
+
+
+@pytest.fixture
+def page(browser: str) -> Iterator[Page]:
+    """A fresh page."""
+    with chromium(browser) as page:
+        yield page
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot beside the tests, for people to look at."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_quickstart_runs_streams_and_leaves_one_output_per_cell(page: Page, tmp_path: Path, theme: str):
+    """Run all with no key: text grows while it streams, and each cell ends with exactly one output."""
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(ROOT / "notebooks" / "quickstart.ipynb", work)
+    with running_lab(tmp_path, work, dark=theme == "dark") as address:
+        notebook = Notebook(page, address, "quickstart.ipynb")
+        notebook.run_all()
+        notebook.wait_idle()
+        outputs = notebook.outputs()
+        assert outputs[0] == 0
+        assert set(outputs[1:]) == {1}
+        for cell in (1, 2):
+            lengths = [row[cell] for row in notebook.grown()]
+            assert len(set(lengths)) > 5, "the text did not grow in steps"
+        assert "embedded model" in notebook.output_text(1)
+        notebook.save()
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:move-cursor-up')")
+        page.locator(".jp-CodeCell").nth(1).scroll_into_view_if_needed()
+        picture(page, f"quickstart-{theme}")
+        page.locator(".jp-CodeCell").nth(3).scroll_into_view_if_needed()
+        picture(page, f"quickstart-code-{theme}")
+        page.locator(".jp-CodeCell").nth(5).scroll_into_view_if_needed()
+        picture(page, f"quickstart-status-{theme}")
+    saved = nbformat.read(work / "quickstart.ipynb", as_version=4)
+    chat = [cell for cell in saved.cells if cell.cell_type == "code"][1]
+    assert len(chat.outputs) == 1
+    assert {"text/html", "text/markdown", "text/plain"} == set(chat.outputs[0].data)
+    assert chat.outputs[0].metadata["llmvision"]["conversation"] == "main"
+
+
+SAMPLE = """## A reply with everything
+
+A paragraph with **strong**, *emphasis*, `code`, ~~struck~~ text, a [link](https://example.org) and a footnote[^1].
+It costs $5, or $10 for two; the area is $\\pi r^2$ and \\(e^{i\\pi} + 1 = 0\\).
+
+\\[
+\\int_0^1 x^2 \\, dx = \\frac{1}{3}
+\\]
+
+| language | typed | year |
+| --- | :-: | ---: |
+| Python | dynamically | 1991 |
+| Rust | statically | 2015 |
+
+- [x] done
+- [ ] to do
+  1. nested
+  2. list
+
+> A quotation that is long enough to be broken over more than one line, so that its left edge can be seen.
+
+```python
+def area(radius: float) -> float:
+    \"\"\"The area of a circle.\"\"\"
+    return 3.14159 * radius**2  # close enough
+```
+
+[^1]: The footnote.
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_markdown_has_is_set_well(page: Page, tmp_path: Path, chat_server, theme: str):
+    """A picture for people; for the machine: the elements are there and nothing sticks out of the page."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write_notebook(work / "sample.ipynb", "%load_ext llmvision_magic", "%%chat\nShow me everything.")
+    chat_server.script(text_stream(SAMPLE))
+    with running_lab(tmp_path, work, dark=theme == "dark", LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "sample.ipynb")
+        notebook.run_all()
+        notebook.wait_idle()
+        output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+        for element in ("h2", "strong", "em", "code", "table", "blockquote", "pre", "math", "sup", "s"):
+            assert output.locator(element).count() >= 1, element
+        assert "It costs $5, or $10 for two" in output.inner_text()
+        assert output.locator("mjx-container").count() == 0
+        assert output.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+        picture(page, f"sample-{theme}")
+
+
+def test_text_is_seen_before_the_reply_is_complete_and_stop_ends_it(page: Page, tmp_path: Path, chat_server):
+    """The stop button ends the cell, keeps the text, says so, and the next cell does not run."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write_notebook(work / "stop.ipynb", "%load_ext llmvision_magic", "%%chat\nTell me a long story.", "print('never')")
+    chat_server.script(stream(sse("Once upon a time\n\nthere was"), wait(), sse("nothing"), done()))
+    with running_lab(tmp_path, work, LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "stop.ipynb")
+        notebook.run_all()
+        page.get_by_text("there was").wait_for()
+        notebook.command("notebook:interrupt-kernel")
+        page.get_by_text("Interrupted").wait_for()
+        notebook.wait_idle()
+        assert notebook.outputs() == [0, 1, 0]
+        assert "Once upon a time" in notebook.output_text(1)
+        assert notebook.executed()[2] is False
+        picture(page, "interrupted-light")
+
+
+def test_hostile_reply_runs_nothing_and_asks_the_network_for_nothing(page: Page, tmp_path: Path, chat_server):
+    """In a notebook that ran here (and is trusted), while streaming, at the end and after a reload."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write_notebook(work / "hostile.ipynb", "%load_ext llmvision_magic", "%%chat\nHello")
+    hostile = (
+        "<img src=x onerror='window.ran=1'><script>window.ran=2</script>\n\n"
+        "![pixel](https://tracker.invalid/pixel.png) [click](javascript:window.ran=3) <svg onload='window.ran=4'>\n\n"
+        "$$\\href{javascript:window.ran=5}{x}$$ \\(\\style{position:fixed}{y}\\)\n\n"
+        "</div></div><style>*{display:none}</style>\n"
+    )
+    chat_server.script(stream(sse(hostile), wait(), sse("\n\nThe end."), sse(finish="stop"), done()))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with running_lab(tmp_path, work, LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "hostile.ipynb")
+        notebook.run_all()
+        page.get_by_text("pixel").first.wait_for()
+        chat_server.release()
+        page.get_by_text("The end.").wait_for()
+        notebook.wait_idle()
+        notebook.save()
+        page.reload()
+        page.get_by_text("The end.").wait_for()
+        assert page.evaluate("() => window.ran") is None
+        assert [url for url in asked if "tracker.invalid" in url] == []
+        assert page.locator(".jp-OutputArea-output img").count() == 0
+
+
+def test_failed_cell_shows_one_sentence(page: Page, tmp_path: Path, refused_url: str):
+    """An error reads as a sentence, not as a traceback."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write_notebook(work / "failed.ipynb", "%load_ext llmvision_magic", "%%chat\nHello")
+    with running_lab(tmp_path, work, LLMVISION_BASE_URL=refused_url) as address:
+        notebook = Notebook(page, address, "failed.ipynb")
+        notebook.run_all()
+        page.get_by_text("NotConnected").wait_for()
+        notebook.wait_idle()
+        assert notebook.outputs()[1] == 1
+        assert "Traceback" not in notebook.output_text(1)
+        picture(page, "failed-light")

@@ -1,0 +1,158 @@
+"""Frames: few, none late, and a stop at any moment."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from llmvision_magic.pacing import Paced
+from llmvision_magic.stop import Stop
+
+
+def collected(paced: Paced[str]) -> list[str]:
+    """All items, those of the frames and the rest."""
+    items = [item for frame in paced for item in frame.items]
+    return items + paced.rest()
+
+
+def test_every_item_comes_once_and_in_order():
+    """Nothing is lost between the frames, the last ones included."""
+    words = [str(number) for number in range(5000)]
+
+    def produce(take: Callable[[str], None]) -> None:
+        for word in words:
+            take(word)
+
+    assert collected(Paced(produce, Stop())) == words
+
+
+def test_items_at_once_make_no_frame():
+    """A reply that is complete before the first frame is due is shown once."""
+    paced: Paced[str] = Paced(lambda take: take("all"), Stop())
+    assert [frame.items for frame in paced] == []
+    assert paced.rest() == ["all"]
+
+
+def test_text_is_handed_on_though_nothing_follows_it():
+    """The clock decides: an item that no other follows is in a frame while the reader still waits."""
+    goes_on = threading.Event()
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("first")
+        assert goes_on.wait(30)
+        take("second")
+
+    paced: Paced[str] = Paced(produce, Stop())
+    seen = []
+    for frame in paced:
+        seen += frame.items
+        if seen == ["first"]:
+            goes_on.set()
+    assert seen + paced.rest() == ["first", "second"]
+
+
+def test_silence_makes_frames_that_tell_how_long():
+    """A waiting line can count."""
+    stop = Stop()
+    silent = []
+
+    def produce(take: Callable[[str], None]) -> None:
+        forget = stop.wake(done.set)
+        done.wait(30)
+        forget()
+
+    done = threading.Event()
+    for frame in Paced[str](produce, stop):
+        silent.append(frame.silent)
+        if len(silent) == 3:
+            stop.set()
+    assert silent == sorted(silent)
+    assert silent[0] > 0
+
+
+def test_error_of_the_reader_is_kept_with_what_came_before():
+    """Items before the error are handed on; the error is there to be told."""
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("text")
+        raise ValueError("broken")
+
+    paced: Paced[str] = Paced(produce, Stop())
+    assert collected(paced) == ["text"]
+    assert isinstance(paced.error, ValueError)
+
+
+def test_stop_ends_a_silent_reading_and_keeps_what_arrived():
+    """The reader hangs; the iteration ends all the same."""
+    hang = threading.Event()
+    stop = Stop()
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("text")
+        hang.wait(30)
+
+    paced: Paced[str] = Paced(produce, stop)
+    items = []
+    for frame in paced:
+        items += frame.items
+        stop.set("interrupted")
+    hang.set()
+    assert items + paced.rest() == ["text"]
+    assert stop.reason == "interrupted"
+
+
+def test_stop_from_a_signal_handler_wakes_the_wait():
+    """The handler runs in the thread that waits, in the middle of the wait; no lock may stand in its way."""
+    hang = threading.Event()
+    stop = Stop()
+    previous = signal.signal(signal.SIGALRM, lambda *_: stop.set("interrupted"))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        for _ in Paced[str](lambda take: hang.wait(30) and None, stop):
+            pass
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+        hang.set()
+    assert stop.reason == "interrupted"
+
+
+def test_leaving_the_loop_stops_the_reader():
+    """Who breaks out of the loop wants no more: the reader is told."""
+    stop = Stop()
+    ended = threading.Event()
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("text")
+        told = threading.Event()
+        stop.wake(told.set)
+        told.wait(30)
+        ended.set()
+
+    frames = iter(Paced[str](produce, stop))
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]  # a generator
+    assert ended.wait(30)
+    assert stop.reason == "abandoned"
+
+
+def test_stop_is_set_once():
+    """The first reason stays."""
+    stop = Stop()
+    woken: list[int] = []
+    forget = stop.wake(lambda: woken.append(1))
+    stop.set("interrupted")
+    stop.set("again")
+    assert (stop.reason, woken) == ("interrupted", [1])
+    forget()
+    stop.wake(lambda: woken.append(2))
+    assert woken == [1, 2]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_end_without_text_is_an_end(count: int):
+    """A reader that gives nothing ends the iteration."""
+    paced: Paced[str] = Paced(lambda take: [take("x") for _ in range(count)] and None, Stop())
+    assert collected(paced) == ["x"] * count

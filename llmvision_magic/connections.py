@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.keys import Key, Keys
-from llmvision_magic.settings import Settings, Value
+from llmvision_magic.settings import Environment, Settings, Value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PLATFORM_URL = "https://platform.llmprovider.ai/v1"
 PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+EMBEDDED_FIRST_EVENT = 600.0
+"""Longest wait for the embedded model's first token, in seconds, where the user set none."""
 
 
 class Target(NamedTuple):
@@ -115,7 +119,10 @@ class Connections:
         if target.base_url is not None:
             secret = target.key.secret if target.key else None
             return Line(self._client(target.base_url, secret, timeouts, retries), str(target.model), None)
-        server = self._embedded(tell, stop)
+        if settings.find("first_event_timeout").source == "default":
+            # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
+            timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
+        server = self._embedded(settings.environment, tell, stop)
         client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
         # The server has one model and ignores the name; what the user wrote is sent all the same.
         return Line(client, target.model or server.model, server.context_tokens)
@@ -131,14 +138,14 @@ class Connections:
                 self._clients[name] = Client(base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env)
             return self._clients[name]
 
-    def _embedded(self, tell: Callable[[str], None], stop: Stop) -> LocalServer:
+    def _embedded(self, environment: Environment, tell: Callable[[str], None], stop: Stop) -> LocalServer:
         from llmvision_magic.local import LocalServer, Progress, model_path
 
         def show(progress: Progress) -> None:
             share = f" {100 * progress.done // progress.total} %" if progress.total else ""
             tell(f"{progress.message}{share}")
 
-        path = model_path(show, stop)
+        path = model_path(show, stop, environ=environment.variables())
         with self._lock:
             if self._server is not None and self._server_path != path:
                 self._server.stop()

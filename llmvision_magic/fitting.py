@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from llmvision_magic.messages import Content, Message
 
 REPLY_SHARE = 4
-"""A quarter of the context is left free for the reply, unless ``max_tokens`` asks for less."""
+"""A quarter of the context is left free for the reply, unless ``max_tokens`` asks for less. The embedded model's server
+ends a reply there."""
 
 
 def size_of(content: Content) -> int:

@@ -67,7 +67,7 @@ class Plan:
             return self.target.model
         from llmvision_magic.local import model_name
 
-        return model_name()
+        return model_name(environ=self.settings.environment.variables())
 
     def history(self) -> list[Turn]:
         """The turns that are sent along, oldest first."""

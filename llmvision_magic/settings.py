@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -244,6 +245,10 @@ class Environment:
             InvalidInput: There is a ``.env`` file that cannot be read.
         """
         return cls(("environment", os.environ), (".env", _read_dotenv(Path(".env"))))
+
+    def variables(self) -> dict[str, str]:
+        """All variables of all places together."""
+        return dict(ChainMap(*(dict(variables) for _, variables in self._places)))
 
     def find(self, variable: str) -> Value | None:
         """The variable's value and where it stands; an empty variable counts as not set."""

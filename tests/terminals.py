@@ -116,7 +116,7 @@ class IPython(Terminal):
         end = text.rindex(f"In [{self._number}]:")
         start = text.rindex(f"In [{self._number - 1}]:")
         lines = text[start:end].splitlines()[1:]
-        while lines and (lines[0].startswith("   ...:")):
+        while lines and lines[0].lstrip().startswith("...:"):
             del lines[0]
         return "\n".join(lines).strip("\n")
 

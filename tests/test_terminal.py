@@ -110,7 +110,7 @@ def test_text_is_seen_while_it_arrives_and_stands_there_once_at_the_end(ipython,
 def test_finished_block_is_sent_to_the_terminal_once(ipython, chat_server):
     """What is finished is never drawn again, however long the reply goes on."""
     steps = [step for word in ("one", "two", "three", "four") for step in (sse(f" {word}"), wait())]
-    chat_server.script(stream(sse("Finished.\n\nGrowing"), wait(), *steps, sse(finish="stop"), done()))
+    chat_server.script(stream(sse("Finished.\n\nGrowing\n"), wait(), *steps, sse(finish="stop"), done()))
     ipython.start("%%chat\nHello")
     for word in ("Growing", "one", "two", "three", "four"):
         ipython.shows(word)
@@ -255,9 +255,9 @@ def test_nothing_of_a_reply_is_lost(ipython, chat_server, kept):
 @pytest.mark.parametrize(
     "text",
     [
-        "| " + " | ".join(f"c{number}" for number in range(40)) + " |\n|" + " - |" * 40 + "\n" + "| v |" * 40,
+        "| " + " | ".join(f"c{number}" for number in range(40)) + " |\n|" + " - |" * 40 + "\n" + "| v " * 40,
         f"| a | b |\n| - | - |\n| {'L' * 200} | {'m' * 200} |\n",
-        f"```python\n{'x = 1; ' * 60}\n```\n",
+        f"```\n{'x = 1; ' * 60}\n```\n",
         "".join("  " * depth + f"- depth{depth}\n" for depth in range(40)),
         ">" * 50 + " deep\n",
         "日本語" * 60,

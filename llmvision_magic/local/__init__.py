@@ -12,6 +12,6 @@ Nothing here knows what is said to the model.
 from __future__ import annotations
 
 from llmvision_magic.local.server import LocalServer
-from llmvision_magic.local.weights import Progress, model_path
+from llmvision_magic.local.weights import Progress, model_name, model_path
 
-__all__ = ["LocalServer", "Progress", "model_path"]
+__all__ = ["LocalServer", "Progress", "model_name", "model_path"]

@@ -63,6 +63,9 @@ def _parameters(xllamacpp: Any, options: dict[str, Any]) -> Any:
     parameters.endpoint_slots = False  # would show other requests
     parameters.n_ctx = options["context_tokens"]
     parameters.fit_params = False  # the parent has fitted the context
+    parameters.n_predict = options["most_tokens"]  # where a request has no max_tokens
+    for name, value in options["sampling"].items():
+        setattr(parameters.sampling, name, value)
     parameters.ctx_shift = False  # a conversation that is too long is an error to be told, not to be cut silently
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = options["threads"]

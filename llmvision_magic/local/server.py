@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import secrets
 import threading
 import time
@@ -18,7 +17,7 @@ from llmvision_magic.local.gguf import ModelFacts, read_facts
 from llmvision_magic.local.limits import LEAST_CONTEXT, fitting_context, needed_memory, usable_memory, usable_threads
 from llmvision_magic.local.logs import log_tail, new_log
 from llmvision_magic.local.process import ServerProcess
-from llmvision_magic.local.weights import cache_folder
+from llmvision_magic.local.weights import SMOLLM2, cache_folder, name_of
 from llmvision_magic.stop import Stop
 
 _PROGRAM = Path(__file__).with_name("serve.py")
@@ -26,7 +25,10 @@ _POLL_SECONDS = 0.02
 _ANSWER_SECONDS = 5.0
 _PROMPT_CACHE_MIB = 256
 """For conversations taken up again: reading a long one anew takes a minute on two cores."""
-_QUANTISATION = re.compile(r"[.-](?:i?q\d\w*|bf16|f16|f32)$", re.IGNORECASE)
+REPLY_SHARE = 4
+"""A reply that nobody limits ends at this share of the context, a quarter: a small model may never end by itself."""
+_SAMPLING = {"temp": 0.5, "top_p": 0.9, "penalty_repeat": 1.1, "penalty_last_n": 256}
+"""What a request that says nothing gets from our own model: with the engine's defaults it repeats itself endlessly."""
 
 
 class LocalServer:
@@ -59,7 +61,7 @@ class LocalServer:
             program: What the child runs: a Python file that keeps the agreement described in `serve`.
         """
         self.api_key = secrets.token_urlsafe(32)
-        self.model = _QUANTISATION.sub("", model.name.removesuffix(".gguf"))
+        self.model = name_of(model)
         self.context_tokens = context_tokens
         self._wanted_tokens = context_tokens
         self._model_path = model
@@ -161,6 +163,8 @@ class LocalServer:
             "key": self.api_key,
             "context_tokens": context,
             "threads": usable_threads(),
+            "most_tokens": context // REPLY_SHARE,
+            "sampling": _SAMPLING if self._model_path.name == SMOLLM2.file_name else {},
             "prompt_cache_mib": _prompt_cache(needed_memory(facts, context), memory),
         }
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -31,6 +32,7 @@ from llmvision_magic.stop import Stop
 
 _CHUNK = 1 << 20  # bytes read between two looks at the stop
 _POLL_SECONDS = 0.05
+_QUANTISATION = re.compile(r"[.-](?:i?q\d\w*|bf16|f16|f32)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,17 @@ def model_path(
     except OSError as error:
         raise ModelNotStarted(_storage_failure(error, folder)) from error
     return target
+
+
+def model_name(weights: Weights = SMOLLM2, *, environ: Mapping[str, str] | None = None) -> str:
+    """Name of the model that `model_path` gives, without fetching it."""
+    environ = os.environ if environ is None else environ
+    return name_of(Path(environ.get("LLMVISION_LOCAL_MODEL", "").strip() or weights.file_name))
+
+
+def name_of(file: Path) -> str:
+    """A model's name, from its file: without ending and quantisation."""
+    return _QUANTISATION.sub("", file.name.removesuffix(".gguf"))
 
 
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from llmvision_magic.errors import InvalidInput
 from llmvision_magic.keys import Key, Keys
 from llmvision_magic.settings import Environment, Settings, Value
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 PLATFORM_URL = "https://platform.llmprovider.ai/v1"
 PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+CONTEXT_TOKENS = 8192
+"""The embedded model's context, in tokens, where the user set none and the machine's memory allows it."""
 
 EMBEDDED_FIRST_EVENT = 600.0
 """Longest wait for the embedded model's first token, in seconds, where the user set none."""
@@ -52,7 +56,10 @@ class Target(NamedTuple):
         """The address without user name and password."""
         if self.base_url is None:
             return "the embedded model, on this machine"
-        parts = urlsplit(self.base_url)
+        try:
+            parts = urlsplit(self.base_url)
+        except ValueError:
+            return "an address that cannot be read"
         host = parts.netloc.rpartition("@")[2]
         return parts._replace(netloc=host).geturl()
 
@@ -77,7 +84,7 @@ class Connections:
         self._lock = threading.Lock()
         self._clients: dict[tuple[object, ...], Client] = {}
         self._server: LocalServer | None = None
-        self._server_path: Path | None = None
+        self._server_made_of: tuple[Path, int] | None = None
 
     def target(self, settings: Settings, key: Key | None = None) -> Target:
         """Where a request with these settings would go. Opens nothing.
@@ -146,12 +153,13 @@ class Connections:
             tell(f"{progress.message}{share}")
 
         path = model_path(show, stop, environ=environment.variables())
+        wanted = _context_tokens(environment)
         with self._lock:
-            if self._server is not None and self._server_path != path:
+            if self._server is not None and self._server_made_of != (path, wanted):
                 self._server.stop()
                 self._server = None
             if self._server is None:
-                self._server, self._server_path = LocalServer(path), path
+                self._server, self._server_made_of = LocalServer(path, context_tokens=wanted), (path, wanted)
             server = self._server
         if not server.is_running:
             tell("starting the embedded model on this machine")
@@ -172,6 +180,17 @@ class Connections:
             client.close()
         if server is not None:
             server.stop()
+
+
+def _context_tokens(environment: Environment) -> int:
+    """The embedded model's context, in tokens: ``LLMVISION_LOCAL_CONTEXT``, else `CONTEXT_TOKENS`."""
+    value = environment.find("LLMVISION_LOCAL_CONTEXT")
+    if value is None:
+        return CONTEXT_TOKENS
+    text = str(value.value).strip()
+    if not text.isdecimal() or int(text) < 256:
+        raise InvalidInput(f"{value.source}: expected a whole number of at least 256, in tokens, got {text!r}.")
+    return int(text)
 
 
 def _text(value: Value) -> str | None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -37,12 +38,17 @@ class Output:
 
 @dataclass
 class Cell:
-    """A run of one cell: its messages, and the outputs that a front end makes of them."""
+    """A run of one cell: its messages, and the outputs that a front end makes of them.
+
+    Attributes:
+        asked: The content of its request for input, if it made one.
+    """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     reply: dict[str, Any] = field(default_factory=dict)
     clear_waits: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -106,19 +112,30 @@ class Kernel:
         return self.manager.provisioner.process.pid
 
     def run(
-        self, code: str, *, cell_id: str | None = None, on_output: Callable[[Cell], None] = lambda cell: None
+        self,
+        code: str,
+        *,
+        cell_id: str | None = None,
+        on_output: Callable[[Cell], None] = lambda cell: None,
+        on_input: Callable[[], str | None] | None = None,
     ) -> Cell:
         """Run a cell to its end.
 
         Args:
             on_output: Called after each message of the cell; it may interrupt, or release a waiting server.
+            on_input: Called when the cell asks for input, which it must do then; gives what is typed, None for nothing.
         """
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": False}
+        content = {"code": code, "silent": False, "store_history": True, "stop_on_error": False}
+        content["allow_stdin"] = on_input is not None
         message = self.client.session.msg("execute_request", content)
         if cell_id is not None:
             message["metadata"]["cellId"] = cell_id
         self.client.shell_channel.send(message)
         cell = Cell()
+        if on_input is not None:
+            cell.asked = self.client.get_stdin_msg(timeout=DEADLINE)["content"]
+            if (typed := on_input()) is not None:
+                self.client.input(typed)
         idle = False
         while not idle:
             received = self.client.get_iopub_msg(timeout=DEADLINE)
@@ -158,13 +175,13 @@ class Kernel:
 
 
 @contextmanager
-def running_kernel(**environment: str) -> Iterator[Kernel]:
+def running_kernel(*, cwd: Path | None = None, **environment: str) -> Iterator[Kernel]:
     """A fresh kernel. It sees no settings but those given here."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LLMVISION_")}
     cache = {"LLMVISION_CACHE": os.environ["LLMVISION_CACHE"]} if "LLMVISION_CACHE" in os.environ else {}
     manager = KernelManager()
     manager.kernel_spec.argv[0] = sys.executable
-    manager.start_kernel(env={**inherited, **cache, **environment})
+    manager.start_kernel(env={**inherited, **cache, **environment}, cwd=str(cwd or Path.cwd()))
     kernel = None
     try:
         kernel = Kernel(manager)

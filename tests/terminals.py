@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pyte
 
-DEADLINE = 15.0
+DEADLINE = 60.0
 """Seconds that anything here may take; a hang is a failure, not a wait without end."""
 
 ROWS, COLUMNS = 24, 80
@@ -80,22 +80,22 @@ class Terminal:
             if not self.frames or self.frames[-1] != self.visible:
                 self.frames.append(self.visible)
 
-    def shows(self, text: str) -> None:
-        """Read until the text stands on the screen."""
-        self.until(lambda: text in self.visible)
-
 
 class IPython(Terminal):
-    """Terminal IPython, a cell at a time."""
+    """Terminal IPython, a cell at a time.
+
+    Attributes:
+        mark: How much of `raw` was there when the last cell was started.
+    """
 
     def __init__(self, child: pexpect.spawn) -> None:
         super().__init__(child)
-        self._number = 0
-        self._await_prompt()
+        self._number = 1
+        self.mark = 0
+        self._await_prompt(1)
 
-    def _await_prompt(self) -> None:
-        self._number += 1
-        self.until(lambda: self.visible.splitlines()[-1:] == [f"In [{self._number}]:"] and self.cursor_is_visible)
+    def _await_prompt(self, number: int) -> None:
+        self.until(lambda: self.visible.splitlines()[-1:] == [f"In [{number}]:"] and self.cursor_is_visible)
 
     def start(self, code: str) -> None:
         """Type a cell and run it."""
@@ -105,20 +105,25 @@ class IPython(Terminal):
         if "\n" in code:
             self.write("\r\r")  # two empty lines end a cell
 
-    def finish(self) -> str:
-        """Wait for the next prompt.
-
-        Returns:
-            What stands between the cell and the next prompt.
-        """
-        self._await_prompt()
-        text = self.scrollback
-        end = text.rindex(f"In [{self._number}]:")
-        start = text.rindex(f"In [{self._number - 1}]:")
-        lines = text[start:end].splitlines()[1:]
-        while lines and lines[0].lstrip().startswith("...:"):
+    @property
+    def output(self) -> str:
+        """What stands below the cell that was started last, up to the next prompt if that is there already."""
+        below = self.scrollback.partition(f"In [{self._number}]:")[2].partition(f"In [{self._number + 1}]:")[0]
+        lines = below.splitlines()[1:]
+        while lines and lines[0].lstrip().startswith(("...:", "⋮")):
             del lines[0]
         return "\n".join(lines).strip("\n")
+
+    def shows(self, text: str) -> None:
+        """Read until the text stands below the cell."""
+        self.until(lambda: text in self.output)
+
+    def finish(self) -> str:
+        """Wait for the next prompt; what the cell has shown."""
+        self._await_prompt(self._number + 1)
+        output = self.output
+        self._number += 1
+        return output
 
     def run(self, code: str) -> str:
         """Run a cell to its end; what it shows."""

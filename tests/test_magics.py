@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from kernels import Cell, Kernel, running_kernel
-from servers.scripting import done, failure, sse, stream, text_stream, wait
+from servers.scripting import done, failure, json_answer, sse, stream, text_stream, wait
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,36 @@ def test_busy_server_is_told_in_the_cell_and_asked_again(kernel, chat_server):
     cell = kernel.ok("%%chat\nHello", on_output=lambda cell: shown.append(cell.plain))
     assert any("retrying in" in text for text in shown)
     assert cell.only.plain == "Here."
+
+
+def too_long(prompt: int, context: int):
+    """What llama.cpp answers to a prompt that does not fit."""
+    error = {"code": 400, "type": "exceed_context_size_error", "n_prompt_tokens": prompt, "n_ctx": context}
+    return json_answer({"error": {**error, "message": "request exceeds the available context size"}}, status=400)
+
+
+def test_context_that_is_full_leaves_out_the_oldest_turns_and_says_so(kernel, chat_server):
+    """Whole turns go, the system prompt stays, the footer counts them; the history keeps them."""
+    chat_server.script(text_stream("One."), text_stream("Two."), too_long(100, 80), text_stream("Three."))
+    kernel.ok("%%chat -s 'Be kind.'\nfirst")
+    kernel.ok("%%chat\nsecond")
+    cell = kernel.ok("%%chat\nthird")
+    assert contents(chat_server.requests()[3]) == [
+        ("system", "Be kind."),
+        ("user", "second"),
+        ("assistant", "Two."),
+        ("user", "third"),
+    ]
+    assert "1 oldest turn not sent" in cell.only.html
+    assert "first" in kernel.ok("%chat history").plain
+
+
+def test_prompt_that_is_too_long_by_itself_is_an_error(kernel, chat_server):
+    """When there is nothing left to leave out, the numbers are told."""
+    chat_server.script(too_long(9000, 80))
+    cell = kernel.run("%%chat\nvery long")
+    assert cell.reply["ename"] == "ContextTooLong"
+    assert "9,000" in cell.only.text or "9000" in cell.only.text
 
 
 def test_cut_reply_is_kept_and_marked_and_the_cell_fails(kernel, chat_server):

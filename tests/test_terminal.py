@@ -151,7 +151,7 @@ def test_end_of_a_block_that_is_higher_than_the_screen_is_what_is_seen(ipython, 
     chat_server.script(stream(sse(f"```python\n{lines}"), wait(), sse("```\n"), sse(finish="stop"), done()))
     ipython.start("%%chat\nHello")
     ipython.shows(f"line_{3 * ROWS - 1} = ")
-    assert "line_0 " not in ipython.scrollback
+    assert "line_0 " not in ipython.output
     chat_server.release()
     shown = ipython.finish()
     assert [shown.count(f"line_{number} = ") for number in range(3 * ROWS)] == [1] * (3 * ROWS)

@@ -11,6 +11,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.options import split_line
 from llmvision_magic.kernel.pages import code_span, counted, help_page, history_page, status_page, usage_page
 from llmvision_magic.kernel.verbs import verb_help
+from llmvision_magic.keys import checked_origin
 from llmvision_magic.session import Session, parameters_from
 from llmvision_magic.settings import NO_ENVIRONMENT, Settings, parse_value, setting_named
 from llmvision_magic.stop import Stop
@@ -153,18 +154,15 @@ class Commands:
         self.front.page(usage_page(self.session.spent))
 
     def do_key(self, rest: str) -> None:
-        settings = self.front.settings(self.session.conversation())
-        base_url = self.session.connections.target(settings).base_url or PLATFORM_URL
         keys = self.session.connections.keys
+        server = checked_origin(self.front.settings(self.session.conversation()).text("base_url") or PLATFORM_URL)
         if rest == "forget":
-            known = keys.forget(base_url)
-            self.front.page(f"The key for {base_url} is forgotten." if known else f"No key was kept for {base_url}.")
+            known = keys.forget(server)
+            self.front.page(f"The key for {server} is forgotten." if known else f"No key was kept for {server}.")
             return
         _expect_nothing("key", rest, "`%chat key` asks for the key, so that it stands in no cell")
-        secret = self.front.read_secret(f"API key for {base_url} (hidden): ").strip()
-        if not secret:
-            raise InvalidInput("No key was given; nothing changed.")
-        self.front.page(f"The key for {base_url} is kept {keys.keep(secret, base_url)}.")
+        secret = self.front.read_secret(f"API key for {server} (hidden): ")
+        self.front.page(f"The key for {server} is kept {keys.keep(secret, server)}.")
 
     def do_help(self, rest: str) -> None:
         if rest:

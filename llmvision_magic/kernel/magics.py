@@ -134,11 +134,16 @@ class ChatMagics(Magics):
 
         Raises:
             InvalidInput: This notebook runs where nobody can type.
+            Interrupted: The reader would rather not.
         """
         from getpass import getpass
 
+        from llmvision_magic.errors import Interrupted
+
         try:
             return getpass(prompt)
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted.") from None
         except Exception as error:
             if type(error).__name__ not in ("StdinNotImplementedError", "EOFError"):
                 raise

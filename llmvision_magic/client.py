@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from llmvision_magic.connections import Connections, Line, shared
-from llmvision_magic.errors import InvalidInput
-from llmvision_magic.keys import Key
+from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.keys import Key, checked_key
 from llmvision_magic.messages import Delta, Message, Reply
 from llmvision_magic.session import parameters_from
 from llmvision_magic.settings import BY_NAME, Settings, nearest, parse_value
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Request
+from llmvision_magic.wire import Parameters, Request
 
 Said = str | Iterable[Message | Mapping[str, object]]
 """What is asked: a text, or the messages of a conversation as `Message` or as the API's own objects."""
@@ -43,7 +44,7 @@ class ChatClient:
 
     def __init__(self, *, base_url: str | None = None, api_key: str | None = None, **settings: object) -> None:
         self._settings = _checked({"base_url": base_url, **settings})
-        self._key = Key(api_key, "argument") if api_key else None
+        self._key = Key(checked_key(api_key), "argument") if api_key else None
         # Without a key of its own it shares the process's connections, and with them the embedded model.
         self._own = Connections() if self._key else None
         parameters_from(self._resolve({}))
@@ -58,7 +59,10 @@ class ChatClient:
 
     def __repr__(self) -> str:
         connections = self._own or shared()
-        return f"<ChatClient of {connections.target(self._resolve({})).shown_url}>"
+        try:
+            return f"<ChatClient of {connections.target(self._resolve({}), self._key).shown_url}>"
+        except ChatError as error:  # what stands in the environment cannot be used; asking will say so too
+            return f"<ChatClient: {error}>"
 
     def complete(self, said: Said, *, system: str | None = None, **parameters: object) -> Reply:
         """Ask, and wait for the whole reply.
@@ -72,25 +76,33 @@ class ChatClient:
             InvalidInput: A parameter is unknown or out of its range; nothing was sent.
             ChatError: Its other children say what went wrong on the way.
         """
-        line, request = self._prepare(said, system, {**parameters, "stream": False})
-        return line.client.complete(request)
+        prompt = self._prompt(said, system, parameters)
+        line = self._open(prompt.settings)
+        return line.client.complete(Request(line.model, prompt.messages, prompt.parameters, stream=False))
 
-    def stream(self, said: Said, *, system: str | None = None, **parameters: object) -> Iterator[Delta]:
+    def stream(self, said: Said, *, system: str | None = None, **parameters: object) -> Generator[Delta, None, None]:
         """Ask, and get the reply piece by piece.
 
-        The arguments are those of `complete`. Nothing is sent before the first piece is asked for; leaving the loop
-        early closes the connection.
+        The arguments are those of `complete`, and checked at once. Nothing is sent before the first piece is asked for;
+        leaving the loop early closes the connection.
 
         Yields:
             Pieces with `Delta.text`; the last ones carry the finish reason and the usage.
 
         Raises:
+            InvalidInput: A parameter is unknown or out of its range; nothing was sent.
             ReplyCut: The reply did not come to its end; what was yielded before is all there is.
+            ChatError: As `complete`.
         """
-        line, request = self._prepare(said, system, {**parameters, "stream": True})
-        for event in line.client.stream(request):
-            if isinstance(event, Delta):
-                yield event
+        return self._deltas(self._prompt(said, system, parameters))
+
+    def _deltas(self, prompt: _Prompt) -> Generator[Delta, None, None]:
+        line = self._open(prompt.settings)
+        request = Request(line.model, prompt.messages, prompt.parameters, stream=True)
+        with closing(line.client.stream(request)) as events:
+            for event in events:
+                if isinstance(event, Delta):
+                    yield event
 
     def models(self) -> list[str]:
         """Names of the models that the server offers."""
@@ -102,14 +114,14 @@ class ChatClient:
         if self._own is not None:
             self._own.close()
 
-    def _prepare(self, said: Said, system: str | None, given: dict[str, object]) -> tuple[Line, Request]:
+    def _prompt(self, said: Said, system: str | None, given: Mapping[str, object]) -> _Prompt:
         settings = self._resolve(_checked(given))
-        parameters = parameters_from(settings)
         messages = _messages(said)
+        if not messages:
+            raise InvalidInput("Nothing is asked: expected a text or at least one message, got none.")
         if system:
             messages = (Message("system", system), *messages)
-        line = self._open(settings)
-        return line, Request(line.model, messages, parameters, stream=bool(settings.get("stream")))
+        return _Prompt(settings, messages, parameters_from(settings))
 
     def _resolve(self, given: Mapping[str, object]) -> Settings:
         return Settings([("argument", given), ("client", self._settings)])
@@ -120,25 +132,50 @@ class ChatClient:
         return connections.open(target, settings, lambda line: None, Stop())
 
 
+class _Prompt(NamedTuple):
+    """What is asked, checked; nothing is opened yet."""
+
+    settings: Settings
+    messages: tuple[Message, ...]
+    parameters: Parameters
+
+
+_KNOWN = {name: setting for name, setting in BY_NAME.items() if name != "stream"}
+
+
 def _checked(given: Mapping[str, object]) -> dict[str, object]:
+    """The values of their settings' kinds; those that are None are not given."""
     for name in given:
-        if name not in BY_NAME:
-            hint = nearest(name, BY_NAME) or " Any other request parameter goes through `param={…}`."
+        if name == "stream":
+            raise InvalidInput(
+                "`stream` is no setting here: `complete` waits for the reply, `stream` gives its pieces."
+            )
+        if name not in _KNOWN:
+            hint = nearest(name, _KNOWN) or " Any other request parameter goes through `param={…}`."
             raise InvalidInput(f"There is no setting `{name}`.{hint}")
-    return {name: parse_value(BY_NAME[name], value) for name, value in given.items() if value is not None}
+    return {name: parse_value(_KNOWN[name], value) for name, value in given.items() if value is not None}
 
 
 def _messages(said: Said) -> tuple[Message, ...]:
     if isinstance(said, str):
         return (Message("user", said),)
-    messages = []
-    for item in said:
-        if isinstance(item, Message):
-            messages.append(item)
-            continue
-        role = item.get("role") if isinstance(item, Mapping) else None
-        content = item.get("content") if isinstance(item, Mapping) else None
-        if not isinstance(role, str) or not isinstance(content, str | list | tuple):
-            raise InvalidInput(f"A message is expected as {{'role': …, 'content': …}}, got {item!r}.")
-        messages.append(Message(role, content if isinstance(content, str) else tuple(content)))
-    return tuple(messages)
+    return tuple(item if isinstance(item, Message) else _message(item) for item in said)
+
+
+def _message(item: object) -> Message:
+    """A message from the API's own object."""
+    if isinstance(item, Mapping) and set(item) == {"role", "content"}:
+        match (item["role"], item["content"]):
+            case (str(role), str(content)):
+                return Message(role, content)
+            case (str(role), [*parts]) if all(isinstance(part, Mapping) for part in parts):
+                return Message(role, tuple(parts))
+    raise InvalidInput(
+        "A message is expected as {'role': text, 'content': text or list of parts}, "
+        f"with these two fields alone; got {_shown(item)}."
+    )
+
+
+def _shown(item: object) -> str:
+    text = repr(item)
+    return text if len(text) <= 100 else f"{text[:99]}…"

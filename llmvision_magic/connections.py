@@ -122,7 +122,7 @@ class Connections:
             first_event=settings.seconds("first_event_timeout"),
             between_events=settings.seconds("between_events_timeout"),
         )
-        retries = _whole(settings.find("retries"))
+        retries = settings.whole("retries")
         if target.base_url is not None:
             secret = target.key.secret if target.key else None
             return Line(self._client(target.base_url, secret, timeouts, retries), str(target.model), None)
@@ -195,11 +195,6 @@ def _context_tokens(environment: Environment) -> int:
 
 def _text(value: Value) -> str | None:
     return None if value.value is None else str(value.value)
-
-
-def _whole(value: Value) -> int:
-    assert isinstance(value.value, int)  # noqa: S101  # parsed by its kind
-    return value.value
 
 
 class _Shared:

@@ -12,7 +12,7 @@ import os
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from llmvision_magic.errors import InvalidInput
 
@@ -29,6 +29,7 @@ class Setting(NamedTuple):
         help: One sentence.
         flags: Options of ``%%chat`` that set it; empty when it has none.
         default: Value when it is given nowhere; None means that nothing is sent.
+        above: A number must be greater than this; None for ranges that the request itself checks.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Setting(NamedTuple):
     help: str
     flags: tuple[str, ...] = ()
     default: object = None
+    above: float | None = None
 
     @property
     def variable(self) -> str:
@@ -85,13 +87,21 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("stream", "switch", "true or false", "Show the reply while it arrives.", ("--no-stream",), default=True),
     Setting("base_url", "text", "an http(s) address", "The server; any that speaks the Chat Completion API."),
-    Setting("connect_timeout", "number", "seconds above 0", "Longest wait for a connection, in seconds.", default=5.0),
+    Setting(
+        "connect_timeout",
+        "number",
+        "seconds above 0",
+        "Longest wait for a connection, in seconds.",
+        default=5.0,
+        above=0,
+    ),
     Setting(
         "first_event_timeout",
         "number",
         "seconds above 0",
         "Longest wait for the reply's beginning, in seconds.",
         default=120.0,
+        above=0,
     ),
     Setting(
         "between_events_timeout",
@@ -99,6 +109,7 @@ SETTINGS: tuple[Setting, ...] = (
         "seconds above 0",
         "Longest silence within a reply, in seconds.",
         default=60.0,
+        above=0,
     ),
     Setting(
         "retries",
@@ -106,6 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
         "a whole number of at least 0",
         "How often a request is sent again while the server is busy.",
         default=2,
+        above=-1,
     ),
 )
 
@@ -148,7 +160,10 @@ def parse_value(setting: Setting, given: object) -> object:
         InvalidInput: The text is not of the setting's kind. Ranges are checked where the request is made.
     """
     try:
-        return _PARSERS[setting.kind](given)
+        value = _PARSERS[setting.kind](given)
+        if setting.above is not None and not (isinstance(value, int | float) and value > setting.above):
+            raise ValueError
+        return value
     except (ValueError, TypeError, OverflowError):
         raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {given!r}.") from None
 
@@ -317,10 +332,11 @@ class Settings:
 
     def seconds(self, name: str) -> float:
         """The value of a setting that counts seconds."""
-        value = self.get(name)
-        if not isinstance(value, float) or value <= 0:
-            raise InvalidInput(f"{name}: expected {BY_NAME[name].expected}, got {value!r}.")
-        return value
+        return cast(float, self.get(name))
+
+    def whole(self, name: str) -> int:
+        """The value of a setting that counts."""
+        return cast(int, self.get(name))
 
 
 def _parse_at(setting: Setting, given: Value) -> object:

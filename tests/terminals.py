@@ -112,7 +112,7 @@ class IPython(Terminal):
         lines = below.splitlines()[1:]
         while lines and lines[0].lstrip().startswith(("...:", "⋮")):
             del lines[0]
-        return "\n".join(lines).strip("\n")
+        return "\n".join(lines).rstrip("\n")
 
     def shows(self, text: str) -> None:
         """Read until the text stands below the cell."""

@@ -323,6 +323,14 @@ def test_interrupt_keeps_the_text_marks_it_and_ends_without_traceback(kernel, ch
     assert contents(chat_server.requests()[1])[1:] == [("assistant", "So far"), ("user", "go on")]
 
 
+def test_history_keeps_an_open_fence_to_its_turn(kernel, chat_server):
+    """A reply that was cut inside a code block does not swallow the turns after it."""
+    chat_server.script(stream(sse("```python\nprint(1)")), text_stream("After."))
+    kernel.run("%%chat\nfirst")
+    kernel.ok("%%chat\nsecond")
+    assert "<p>After.</p>" in kernel.ok("%chat history").only.html
+
+
 def test_interrupt_before_the_first_event(kernel, chat_server):
     """Nothing has come: the cell says so in one output, and the history is as it was."""
     chat_server.script(stream(wait(), sse("never")))
@@ -386,6 +394,8 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
         ("set temperature 3", "from 0 to 1"),
+        ("set retries -1", "at least 0"),
+        ("set connect_timeout 0", "seconds above 0"),
         ("set temperature", "expects a number"),
         ("unset temperature", "is not set"),
         ("new main", "already"),

@@ -15,7 +15,8 @@ from terminals import COLUMNS, ROWS, IPython, environment, running_ipython
 def ipython_process(chat_server_process, tmp_path_factory) -> Iterator[IPython]:
     """One IPython for this file; each test loads the extension anew."""
     home = tmp_path_factory.mktemp("home")
-    with running_ipython(home, LLMVISION_BASE_URL=chat_server_process.url) as ipython:
+    no_keyring = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    with running_ipython(home, LLMVISION_BASE_URL=chat_server_process.url, **no_keyring) as ipython:
         yield ipython
 
 
@@ -331,6 +332,19 @@ def test_pages_are_readable(ipython, chat_server):
     assert any("--max-tokens" in line for line in help_lines)
     assert any("%chat status" in line for line in help_lines)
     assert max(map(len, help_lines)) <= COLUMNS
+
+
+def test_key_is_typed_unseen(ipython, chat_server):
+    """It is on no screen and in no history; the next request carries it."""
+    ipython.start("%chat key")
+    ipython.shows("(hidden):")
+    ipython.write("sk-made-up-0123456789\r")
+    assert f"The key for {chat_server.root} is kept in memory" in ipython.finish().replace("\n", " ")
+    ipython.run("%%chat\nHello")
+    assert chat_server.requests()[0].headers["authorization"] == "Bearer sk-made-up-0123456789"
+    ipython.run("%history -n")
+    ipython.run("%chat status")
+    assert "sk-made-up" not in ipython.raw
 
 
 def test_cursor_and_streams_are_given_back(ipython, chat_server):

@@ -166,8 +166,11 @@ def test_stop_during_the_connect_sends_nothing(chat_server):
             return stream
 
     backend = WatchedBackend(StopsOnConnect())
-    with Call(stop, LONG) as call, call.waiting(), pytest.raises(httpcore.ConnectError):
-        backend.connect_tcp("127.0.0.1", chat_server.port, timeout=LONG, socket_options=[])
+    with Call(stop, LONG) as call:
+        call.wait()
+        with pytest.raises(httpcore.ConnectError):
+            backend.connect_tcp("127.0.0.1", chat_server.port, timeout=LONG, socket_options=[])
+        call.go_on()
     assert chat_server.requests() == []
 
 

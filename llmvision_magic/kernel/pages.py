@@ -94,8 +94,12 @@ def history_page(conversation: Conversation) -> str:
 
 
 def _turn_page(number: int, turn: Turn) -> str:
+    # Written anew, each text is complete in itself: a fence that an interrupted reply left open ends with it.
+    from llmvision_magic.rendering import safe_markdown
+
+    prompt, text = safe_markdown(_text_of(turn.prompt)), safe_markdown(turn.text)
     state = "" if turn.status == "complete" else f"\n\n*{turn.status}* {turn.reason}"
-    return f"---\n\n**{number} · you**\n\n{_text_of(turn.prompt)}\n\n**{turn.model or 'model'}**\n\n{turn.text}{state}"
+    return f"---\n\n**{number} · you**\n\n{prompt}\n\n**{turn.model or 'model'}**\n\n{text}{state}"
 
 
 def _text_of(content: Content) -> str:

@@ -83,7 +83,7 @@ class TerminalView:
         self._length += len(text)
         update = self._blocks.feed(text)
         finished = [block for block in update.finished if block.source.strip()]
-        shown = self._lines(update.tail, after=self._printed or bool(finished), rows=self._console.height - 2)
+        shown = self._lines(update.tail, after=self._printed or bool(finished), rows=max(self._console.height - 2, 1))
         if not finished:
             self._draw(shown)
             return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, cast
 
 import httpx
 import httpx_sse
@@ -17,6 +18,8 @@ from llmvision_magic.wire.wording import Server, first_words, mapping, parsed
 
 LARGEST_EVENT = 16 * 1024 * 1024  # bytes
 END_MARK = "[DONE]"
+_SHORTEST_CHUNK = 32  # characters; what is shorter may be the end mark
+_DECODER = json.JSONDecoder()
 
 Origin = tuple[str | None, str | None, int | None, str | None]
 """What all pieces of a reply have in common: id, object, created, model."""
@@ -69,7 +72,7 @@ class StreamDecoder:
         self._chunks = chunks
         self._server = server
         self._choices = choices
-        self._on_event = on_event
+        self._on_event = on_event or _unheard
         self._seen: set[int] = set()
         self._done: set[int] = set()
         self._halves: dict[int, str] = {}
@@ -89,14 +92,15 @@ class StreamDecoder:
         """
         for event in self._events():
             data = event.data
-            if not data or data.isspace():
-                continue  # not an event by the specification: there is nothing in it
-            if data.strip() == END_MARK:
-                self.ended = True
-                self._heard()
-                break
+            if len(data) < _SHORTEST_CHUNK or data.isspace():
+                if not data or data.isspace():
+                    continue  # not an event by the specification: there is nothing in it
+                if data.strip() == END_MARK:
+                    self.ended = True
+                    self._heard()
+                    break
             try:
-                value = json.loads(data)
+                value = _json(data)
             except (ValueError, RecursionError) as error:
                 if event.event == "error":
                     raise failures.from_error_object(data, self._server, after_text=self._has_text) from None
@@ -108,40 +112,58 @@ class StreamDecoder:
             if not isinstance(value, dict):
                 raise self._broken("an event that is no JSON object", data)
             deltas = self._decoded(value)
-            self._heard()
+            self._pending = 0
+            self._on_event()
             yield from deltas
         self._check_end()
 
     def _events(self) -> Iterator[httpx_sse.ServerSentEvent]:
-        # The decoding library reads from a response. This one lives in memory, says what the specification says of
-        # every event stream (UTF-8, a byte order mark is skipped) and passes our chunks on.
-        response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=self._guarded())
-        response.encoding = "utf-8-sig"
-        return httpx_sse.EventSource(response).iter_sse()
+        # The decoding library reads a response's text and looks at its content type; it gets just these two.
+        body = cast(httpx.Response, _Body(self._guarded()))
+        return httpx_sse.EventSource(body).iter_sse()
 
-    def _guarded(self) -> Iterator[bytes]:
-        """The chunks; an event without end is refused, the last event is completed."""
+    def _guarded(self) -> Iterator[str]:
+        """The text; an event without end is refused, the last event is completed."""
+        # What the specification says of every event stream: UTF-8, a byte order mark is skipped.
+        decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
         for chunk in self._chunks:
             self._pending += len(chunk)
             if self._pending > LARGEST_EVENT:
                 raise self._broken(f"an event of more than {LARGEST_EVENT // 1024**2} MiB", "")
-            yield chunk
+            if text := decode(chunk):
+                yield text
         self._exhausted = True
         # Some servers leave out the blank line after the last event. A cut event is recognised by its broken JSON.
-        yield b"\n\n"
+        yield decode(b"", final=True) + "\n\n"
 
     def _heard(self) -> None:
         self._pending = 0
-        if self._on_event is not None:
-            self._on_event()
+        self._on_event()
 
-    def _decoded(self, value: Mapping[str, object]) -> list[Delta]:
-        # Runs for each token: the common case, one choice with a text, passes few calls.
+    def _plain(self, choices: object) -> Delta | None:
+        """The delta of nearly every event: one choice, a text, nothing else. None when it is anything more."""
+        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+            return None
+        choice = choices[0]
+        piece, index = choice.get("delta"), choice.get("index")
+        if type(piece) is not dict or type(index) is not int or choice.get("finish_reason") is not None:
+            return None
+        text = piece.get("content")
+        if not text or type(text) is not str or index not in self._seen or self._halves or not text.isascii():
+            return None
+        if "role" in piece:
+            return None
+        self._has_text = True
+        return Delta(text, index, None, None, None, *self._origin)
+
+    def _decoded(self, value: Mapping[str, object]) -> Sequence[Delta]:
         get = value.get
         raw = (get("id"), get("object"), get("created"), get("model"))
         if raw != self._raw_origin:
             self._raw_origin, self._origin = raw, _origin(*raw)
         usage = get("usage")
+        if usage is None and (delta := self._plain(get("choices"))) is not None:
+            return (delta,)
         counts = None if usage is None else _usage(usage)
         choices = get("choices")
         deltas = []
@@ -199,6 +221,36 @@ class StreamDecoder:
             raise ReplyCut(
                 f"The reply was cut: the stream ended without end mark and without finish reason. {failures.KEPT}"
             )
+
+
+class _Body:
+    """What the decoding library needs of a response."""
+
+    headers: Mapping[str, str] = {"content-type": "text/event-stream"}
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text = text
+
+    def iter_text(self) -> Iterator[str]:
+        return self._text
+
+
+def _unheard() -> None:
+    """Nobody wants to know of events."""
+
+
+def _json(data: str) -> object:
+    """`json.loads`, by its quicker half where nothing stands around the value.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    if data[0] == "{":
+        value, end = _DECODER.raw_decode(data)
+        if end == len(data):
+            return value
+    return json.loads(data)
 
 
 def whole_deltas(body: bytes, server: Server) -> list[Delta]:

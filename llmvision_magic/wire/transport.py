@@ -51,14 +51,13 @@ class Call:
     def __exit__(self, *exception: object) -> None:
         self._forget()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Around each step of this call that may block."""
+    def wait(self) -> None:
+        """Before each step of this call that may block. Not a context manager: it stands around each piece read."""
         _waiting.call = self
-        try:
-            yield
-        finally:
-            _waiting.call = None
+
+    def go_on(self) -> None:
+        """After each step that may block."""
+        _waiting.call = None
 
     def heard(self) -> None:
         """An event has come: the time until the next begins with the next wait."""

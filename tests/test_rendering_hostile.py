@@ -164,7 +164,7 @@ def test_reply_cannot_leave_its_wrapper(text: str) -> None:
     assert style.count("<") == 1
     elements = Elements(rest)
     assert elements.complaints == []
-    assert rest.startswith('<div class="llmvm ')
+    assert rest.startswith('<div class="llmvm')
     assert {tag for tag, _ in elements.found} <= TEXT_TAGS | MATH_TAGS | {"b"}
 
 

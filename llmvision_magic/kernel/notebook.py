@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from llmvision_magic.rendering import Block, Blocks, Footer, block_bundle, reply_bundle, status_html
+from llmvision_magic.rendering import Block, Blocks, Footer, Update, blocks_bundle, reply_bundle, status_html
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
@@ -28,6 +28,8 @@ class NotebookView:
         self._last: str | None = None  # display id of the output that is still updated
         self._shown = 0  # outputs in the cell
         self._line = ""
+        self._length = 0  # characters given so far
+        self._finished: list[Block] = []
 
     def wait(self, line: str) -> None:
         """Show a quiet line while there is no text yet."""
@@ -37,17 +39,29 @@ class NotebookView:
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
-        update = self._blocks.feed(text)
-        for block in update.finished:
-            self._put(self._bundle(block))
+        update = self._feed(text)
+        if update.finished:
+            # All that one frame has finished goes into one output, which is never touched again.
+            self._put(self._bundle(update.finished))
             self._last = None
         if update.tail.source.strip():
-            self._put(self._bundle(update.tail))
+            self._put(self._bundle([update.tail]))
 
-    def _bundle(self, block: Block) -> dict[str, str]:
+    def _feed(self, text: str) -> Update:
+        self._length += len(text)
+        update = self._blocks.feed(text)
+        self._finished += update.finished
+        return update
+
+    def _all_blocks(self, text: str) -> list[Block]:
+        """The blocks of the whole reply, with what came after the last frame."""
+        tail = self._feed(text[self._length :]).tail
+        return [*self._finished, tail]
+
+    def _bundle(self, blocks: list[Block]) -> dict[str, str]:
         # The first output of the cell carries the style sheet for all of them.
         first = self._shown == 0 or (self._shown == 1 and self._last is not None)
-        return block_bundle(block, first=first)
+        return blocks_bundle(blocks, first=first)
 
     def _put(self, bundle: dict[str, str]) -> None:
         """Update the last output, or add one if the last is finished."""
@@ -61,7 +75,8 @@ class NotebookView:
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
         try:
-            bundle = reply_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice))
+            blocks = self._all_blocks(outcome.reply.text) if self._finished else []
+            bundle = reply_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice), blocks)
         except Exception:  # a reply that was paid for is shown, if need be as bare text
             bundle = {"text/plain": outcome.reply.text}
         if self._shown:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block, Blocks, Update
-from llmvision_magic.rendering.bundle import Footer, block_bundle, reply_bundle, status_html
+from llmvision_magic.rendering.bundle import Footer, blocks_bundle, reply_bundle, status_html
 from llmvision_magic.rendering.terminal import plain_for_terminal
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "Blocks",
     "Footer",
     "Update",
-    "block_bundle",
+    "blocks_bundle",
     "code_blocks",
     "plain_for_terminal",
     "render",

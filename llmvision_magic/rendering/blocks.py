@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 
@@ -55,11 +59,18 @@ class Block:
     definitions: Definitions = field(default_factory=Definitions, repr=False, compare=False)
 
     @cached_property
+    def tokens(self) -> list[Token] | None:
+        """What the parser makes of the block, when it is first asked for; None where it is nested too deeply."""
+        from llmvision_magic.rendering.markdown import try_parse
+
+        return try_parse(self.source, self.definitions.env())
+
+    @cached_property
     def html(self) -> str:
         """The block as a safe HTML fragment, made when it is first asked for; empty for a block of definitions."""
-        from llmvision_magic.rendering.html import render
+        from llmvision_magic.rendering.html import written
 
-        return render(self.source, self.definitions.env())
+        return written(self.tokens, self.source)
 
 
 @dataclass(frozen=True)
@@ -117,3 +128,27 @@ def block_starts(text: str, definitions: Definitions) -> list[int]:
         starts += [line for line in range(end, begin) if lines[line].strip(" \t")][:1] or [begin]
         end = finish
     return [0, *(start for start in starts[1:] if start < len(lines))]
+
+
+def try_join(blocks: Sequence[Block], text: str) -> tuple[list[Token], str] | None:
+    """Tokens and HTML of a whole reply from those of its blocks; None where the whole may read otherwise.
+
+    A definition that came late changes blocks before it, and notes move to the end; a text that is nested too deeply
+    is shown as it stands, and only so many formulas are drawn in one reply.
+
+    Args:
+        blocks: All blocks of the text, in order.
+        text: The reply.
+    """
+    from llmvision_magic.rendering.html import MAX_FORMULAS
+
+    if not blocks or "]:" in text or text.count("$") + text.count("\\") > MAX_FORMULAS:
+        return None
+    if "".join(block.source for block in blocks) != text:
+        return None
+    tokens: list[Token] = []
+    for block in blocks:
+        if block.tokens is None:
+            return None
+        tokens += block.tokens
+    return tokens, "".join(block.html for block in blocks)

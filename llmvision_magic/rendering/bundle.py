@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
 from llmvision_magic.messages import Reply
-from llmvision_magic.rendering.blocks import Block
+from llmvision_magic.rendering.blocks import Block, try_join
 
-# JupyterLab's MathJax looks for dollars in every HTML output but those that carry the first class; the second is the
+# JupyterLab's MathJax looks for its marks in every HTML output but those that carry the first class; the second is the
 # same for MathJax 2.
-_CLASSES = "llmvm mathjax_ignore tex2jax_ignore"
+_NO_MATHJAX = " mathjax_ignore tex2jax_ignore"
 
 # JupyterLab puts padding and a border above each output; without it blocks stand as far apart as they will in the end.
-_CLOSER = "margin-bottom:calc(-1px - var(--jp-code-padding,-1px))"
+_ARRIVING_STYLE = "<style>.llmvm-part:not(#_#_){margin-bottom:calc(-1px - var(--jp-code-padding,-1px))}</style>"
 
 _ENDS = {
     "length": "Ended at the token limit.",
@@ -48,39 +49,50 @@ class Footer:
         return cls(parts, reply.notice or _ENDS.get(reply.finish_reason or "", ""))
 
 
-def reply_bundle(reply: Reply, footer: Footer | None = None) -> dict[str, str]:
+def reply_bundle(reply: Reply, footer: Footer | None = None, blocks: Sequence[Block] = ()) -> dict[str, str]:
     """A reply that has ended, by MIME type.
 
     Args:
         reply: The reply.
         footer: What to put under it; None for what its own fields say.
+        blocks: The reply's blocks as they were shown while it arrived; what was made for them is not made again.
 
     Returns:
         ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly.
     """
-    from llmvision_magic.rendering.defuse import safe_markdown
-    from llmvision_magic.rendering.html import render
+    from llmvision_magic.rendering.defuse import rewritten
+    from llmvision_magic.rendering.html import render, written
+    from llmvision_magic.rendering.markdown import try_parse
 
-    body = render(reply.text)
+    whole = try_join(blocks, reply.text)
+    if whole is None:
+        tokens = try_parse(reply.text)
+        body = written(tokens, reply.text)
+    else:
+        tokens, body = whole
     others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
     for number, text in enumerate(others, start=2):
         body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text)}'
     return {
         "text/html": style() + _wrapped(body + _footer_html(footer or Footer.of(reply))),
-        "text/markdown": safe_markdown(reply.text),
+        "text/markdown": rewritten(tokens, reply.text),
         "text/plain": reply.text,
     }
 
 
-def block_bundle(block: Block, first: bool) -> dict[str, str]:
-    """One block of a reply that is arriving, by MIME type.
+def blocks_bundle(blocks: Sequence[Block], *, first: bool) -> dict[str, str]:
+    """Blocks of a reply that is arriving, as one output, by MIME type.
 
     Args:
-        block: The block.
-        first: Whether it is the first of its reply; only that one carries the style, for it holds for the page.
+        blocks: One after another.
+        first: Whether they are the first of their reply; only those carry the style, for it holds for the page.
     """
-    body = f'<div class="{_CLASSES}" style="{_CLOSER}">{block.html}</div>'
-    return {"text/html": (style() if first else "") + body, "text/plain": block.source}
+    body = "".join(block.html for block in blocks)
+    plain = "".join(block.source for block in blocks)
+    return {
+        "text/html": (style() + _ARRIVING_STYLE if first else "") + _wrapped(body, " llmvm-part"),
+        "text/plain": plain,
+    }
 
 
 def status_html(text: str) -> str:
@@ -100,8 +112,9 @@ def style() -> str:
     return f"<style>{css}</style>"
 
 
-def _wrapped(body: str) -> str:
-    return f'<div class="{_CLASSES}">{body}</div>'
+def _wrapped(body: str, classes: str = "") -> str:
+    marks = _NO_MATHJAX if "$" in body or "\\" in body else ""
+    return f'<div class="llmvm{classes}{marks}">{body}</div>'
 
 
 def _footer_html(footer: Footer) -> str:

@@ -68,12 +68,27 @@ def safe_markdown(text: str) -> str:
     Args:
         text: Markdown, any string.
     """
+    return rewritten(markdown.try_parse(text), text)
+
+
+def rewritten(tokens: list[Token] | None, text: str) -> str:
+    """Tokens as Markdown that is safe anywhere.
+
+    Args:
+        tokens: What `markdown.parse` makes of the text; None for a text that is nested too deeply.
+        text: The text; shown as code where there are no tokens.
+    """
     try:
-        tokens = markdown.parse(text)
-        blocks = _Writer(_ticks([token.content for token in tokens if token.type in _CODE])).blocks(_tree(tokens))
-    except (markdown.NestingError, RecursionError):
+        blocks = None if tokens is None else _blocks_of(tokens)
+    except RecursionError:
+        blocks = None
+    if blocks is None:
         blocks = [_Writer(_ticks([text])).fence("", markdown.well_formed(text))]
     return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def _blocks_of(tokens: list[Token]) -> list[str]:
+    return _Writer(_ticks([token.content for token in tokens if token.type in _CODE])).blocks(_tree(tokens))
 
 
 def _ticks(texts: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,27 @@ MAX_FORMULAS = 2_000
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,20}\Z")
 
 
-def render(text: str, env: MutableMapping[str, object] | None = None) -> str:
-    """A reply, or a part of one, as a safe HTML fragment.
+def render(text: str) -> str:
+    """A reply as a safe HTML fragment.
 
     Args:
         text: Markdown, any string.
-        env: Link and footnote definitions known from before.
+    """
+    return written(markdown.try_parse(text), text)
+
+
+def written(tokens: list[Token] | None, text: str) -> str:
+    """Tokens as a safe HTML fragment.
+
+    Args:
+        tokens: What `markdown.parse` makes of the text; None for a text that is nested too deeply.
+        text: The text; shown as it stands where there are no tokens.
     """
     try:
-        tokens = markdown.parse(text, env)
-        fragment = _renderer().render(tokens, markdown.parser().options, {"formulas": 0})
-    except (markdown.NestingError, RecursionError):
+        fragment = None if tokens is None else _renderer().render(tokens, markdown.parser().options, {"formulas": 0})
+    except RecursionError:
+        fragment = None
+    if fragment is None:
         fragment = f"<pre>{escape(markdown.well_formed(text), quote=False)}</pre>\n"
     return _cleaner().clean(fragment)
 

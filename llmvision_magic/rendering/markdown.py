@@ -65,6 +65,14 @@ def parse(text: str, env: MutableMapping[str, object] | None = None) -> list[Tok
     return tokens
 
 
+def try_parse(text: str, env: MutableMapping[str, object] | None = None) -> list[Token] | None:
+    """As `parse`; None for a text that is nested too deeply."""
+    try:
+        return parse(text, env)
+    except NestingError:
+        return None
+
+
 def parse_blocks(text: str, env: MutableMapping[str, object] | None = None) -> list[Token]:
     """Block tokens of a text, without looking into paragraphs: much cheaper than `parse`.
 

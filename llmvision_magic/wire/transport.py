@@ -12,8 +12,8 @@ import ssl
 import threading
 import time
 import typing
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 
 import httpcore
 import httpx
@@ -71,23 +71,23 @@ class Call:
         left = self._deadline - now
         return left if limit is None else min(left, limit)
 
-    @contextmanager
-    def showing(self, connection: socket.socket | None) -> Iterator[None]:
-        """Around a blocking use of the socket: what `stop` has to shut down.
+    def show(self, connection: socket.socket | None) -> None:
+        """Before a blocking use of the socket: what `stop` has to shut down. `hide` must follow it.
 
-        Not longer than that: afterwards the connection may serve another request.
+        Not a context manager, for it stands around each read.
 
         Raises:
             httpcore.ReadError: The stop is set already.
         """
         self._socket = connection
-        try:
-            # After the socket is shown: a stop set before this line is seen here, one set later sees the socket.
-            if self.stop.is_set:
-                raise httpcore.ReadError("stopped")
-            yield
-        finally:
+        # After the socket is shown: a stop set before this line is seen here, one set later sees the socket.
+        if self.stop.is_set:
             self._socket = None
+            raise httpcore.ReadError("stopped")
+
+    def hide(self) -> None:
+        """After the blocking use: from here on the connection may serve another request."""
+        self._socket = None
 
     def _wake(self) -> None:
         """Called by `stop`, in any thread or in a signal handler: no lock, nothing that blocks."""
@@ -114,22 +114,28 @@ class WatchedStream(httpcore.NetworkStream):
         call = _current()
         if call is None:
             return self._inner.read(max_bytes, timeout)
-        with call.showing(self._socket):
+        call.show(self._socket)
+        try:
             left = call.time_left(timeout)
             if left <= 0:
                 raise httpcore.ReadTimeout("the time until the next event is over")
             return self._inner.read(max_bytes, left)
+        finally:
+            call.hide()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         call = _current()
         if call is None:
             self._inner.write(buffer, timeout)
             return
-        with call.showing(self._socket):
+        call.show(self._socket)
+        try:
             left = call.time_left(timeout)
             if left <= 0:
                 raise httpcore.WriteTimeout("the time until the first event is over")
             self._inner.write(buffer, left)
+        finally:
+            call.hide()
 
     def close(self) -> None:
         self._inner.close()
@@ -141,8 +147,12 @@ class WatchedStream(httpcore.NetworkStream):
         if call is None or self._socket is None:
             return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
         # The handshake takes the descriptor out of this socket object; a duplicate reaches the same connection.
-        with self._socket.dup() as duplicate, call.showing(duplicate):
-            return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        with self._socket.dup() as duplicate:
+            call.show(duplicate)
+            try:
+                return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+            finally:
+                call.hide()
 
     def get_extra_info(self, info: str) -> typing.Any:
         return self._inner.get_extra_info(info)

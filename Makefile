@@ -5,7 +5,7 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: demo test check lint types unit notebooks browser clean
+.PHONY: demo test check lint types unit notebooks browser bench clean
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
@@ -36,6 +36,10 @@ notebooks: .venv/test.done
 browser: .venv/test.done
 	$(BIN)/python tests/browser_setup.py
 
+# Numbers of replies that stream into a notebook, about ten minutes; for a first look: make bench BENCH=--quick
+bench: .venv/test.done browser
+	$(BIN)/python tests/benchmarks/run.py $(BENCH)
+
 .venv/python.done:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -52,4 +56,4 @@ browser: .venv/test.done
 	@touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-bench-*

@@ -13,6 +13,9 @@ from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import Retrying
 
+STALL = 2.0
+"""Seconds of silence in the middle of a reply before the reader is told."""
+
 QUIET = 0.6
 """Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
 
@@ -83,8 +86,15 @@ def _turns(count: int, which: str) -> str:
 class View(Protocol):
     """Where a reply is shown: a notebook cell, a terminal."""
 
+    @property
+    def interval(self) -> float:
+        """Seconds from one frame to the next."""
+
+    def prepare(self) -> None:
+        """Get ready, in the time that the first text takes to arrive."""
+
     def wait(self, line: str) -> None:
-        """Show a line while there is no text yet; "" takes it away."""
+        """Show a quiet line under what there is; the next text takes it away."""
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
@@ -115,6 +125,7 @@ class Arrival:
         self._line_until: float | None = None
         self._began = time.monotonic()
         self._ended: float | None = None
+        self._has_text = False
         self._view_error: Exception | None = None
         self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
         self.error: BaseException | None = None
@@ -128,7 +139,8 @@ class Arrival:
         try:
             if text:
                 self._view.add(text)
-            elif not self._builder.text and (line := self._waiting_line()):
+                self._has_text = True
+            elif line := self._stalled_line(frame.silent) if self._has_text else self._waiting_line():
                 self._view.wait(line)
         except Exception as error:  # showing must not end the reading: the reply goes on and is kept
             self._view_error = error
@@ -138,7 +150,7 @@ class Arrival:
         for item in items:
             if isinstance(item, Delta):
                 self._builder.add(item)
-                if item.text and item.index == 0:
+                if item.index == 0:
                     texts.append(item.text)
             elif isinstance(item, Sending):
                 self.left_out = item.left_out
@@ -149,6 +161,10 @@ class Arrival:
             else:
                 self._line, self._line_until = item.reason, time.monotonic() + item.seconds
         return "".join(texts)
+
+    def _stalled_line(self, silent: float) -> str:
+        """How long the server has been silent in the middle of the reply; "" while that is no stall."""
+        return f"nothing from the server for {silent:.0f} s" if silent >= STALL else ""
 
     def _waiting_line(self) -> str:
         """What is waited for, in words; "" while the wait is too short to be worth a word."""

@@ -133,10 +133,17 @@ class ReplyBuilder:
     model: str | None = None
 
     def add(self, delta: Delta) -> None:
-        if delta.text or delta.role or delta.finish_reason:
-            self.parts.setdefault(delta.index, [])
         if delta.text:
-            self.parts[delta.index].append(delta.text)
+            parts = self.parts.get(delta.index)
+            if parts is None:
+                self.parts[delta.index] = [delta.text]
+            else:
+                # Nearly every delta of a stream is this and no more.
+                parts.append(delta.text)
+                if delta.finish_reason is None and delta.usage is None and delta.role is None:
+                    return
+        elif delta.role or delta.finish_reason:
+            self.parts.setdefault(delta.index, [])
         if delta.role:
             self.roles[delta.index] = delta.role
         if delta.finish_reason:

@@ -222,8 +222,11 @@ class Session:
         arrival = Arrival(plan.target, view)
         try:
             paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
+            paced.start()
+            view.prepare()
             for frame in paced:
                 arrival.take(frame)
+                paced.interval = view.interval
             arrival.end(paced.rest(), paced.error, stop)
         finally:
             reply = arrival.reply(plan.parameters.max_tokens)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,15 @@ def _output_of(kind: str, content: dict[str, Any]) -> Output | None:
 
 
 class Kernel:
-    """One kernel process with its client."""
+    """One kernel process with its client.
+
+    Attributes:
+        heard: Every message it has sent, also those that belong to no cell here. Kept only where a test sets a list.
+    """
 
     def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
+        self.heard: list[dict[str, Any]] | None = None
         self.client = manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=DEADLINE)
@@ -133,22 +138,27 @@ class Kernel:
         self.client.shell_channel.send(message)
         cell = Cell()
         if on_input is not None:
-            cell.asked = self.client.get_stdin_msg(timeout=DEADLINE)["content"]
+            cell.asked = self._noted(self.client.get_stdin_msg(timeout=DEADLINE))["content"]
             if (typed := on_input()) is not None:
                 self.client.input(typed)
         idle = False
         while not idle:
-            received = self.client.get_iopub_msg(timeout=DEADLINE)
+            received = self._noted(self.client.get_iopub_msg(timeout=DEADLINE))
             if received["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             idle = received["msg_type"] == "status" and received["content"]["execution_state"] == "idle"
             cell.apply(received)
             on_output(cell)
         while not cell.reply:
-            reply = self.client.get_shell_msg(timeout=DEADLINE)
+            reply = self._noted(self.client.get_shell_msg(timeout=DEADLINE))
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 cell.reply = reply["content"]
         return cell
+
+    def _noted(self, message: dict[str, Any]) -> dict[str, Any]:
+        if self.heard is not None:
+            self.heard.append(message)
+        return message
 
     def ok(self, code: str, **options: Any) -> Cell:
         """Run a cell that must succeed."""
@@ -175,13 +185,23 @@ class Kernel:
 
 
 @contextmanager
-def running_kernel(*, cwd: Path | None = None, **environment: str) -> Iterator[Kernel]:
-    """A fresh kernel. It sees no settings but those given here."""
+def running_kernel(*, cwd: Path | None = None, log: Path | None = None, **environment: str) -> Iterator[Kernel]:
+    """A fresh kernel. It sees no settings but those given here.
+
+    Args:
+        cwd: Its working folder; this process's if not given.
+        log: A file for what it writes to its standard output and error.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LLMVISION_")}
     cache = {"LLMVISION_CACHE": os.environ["LLMVISION_CACHE"]} if "LLMVISION_CACHE" in os.environ else {}
     manager = KernelManager()
     manager.kernel_spec.argv[0] = sys.executable
-    manager.start_kernel(env={**inherited, **cache, **environment}, cwd=str(cwd or Path.cwd()))
+    with ExitStack() as stack:
+        streams = {}
+        if log is not None:
+            stream = stack.enter_context(log.open("ab"))
+            streams = {"stdout": stream, "stderr": stream}
+        manager.start_kernel(env={**inherited, **cache, **environment}, cwd=str(cwd or Path.cwd()), **streams)
     kernel = None
     try:
         kernel = Kernel(manager)

@@ -107,10 +107,36 @@ def test_line_that_is_still_growing_finishes_nothing(before: str, growing: str, 
 
 
 def test_block_is_finished_by_the_first_line_of_the_next() -> None:
-    """A paragraph is handed over as soon as the line that follows it is complete, not later."""
+    """A paragraph is handed over as soon as the line that follows it is complete, or cannot continue it."""
     blocks = Blocks()
-    assert blocks.feed("one\n\n# two").finished == []
-    assert blocks.feed("\n").finished == [Block("one\n\n")]
+    assert blocks.feed("one\n# two").finished == []
+    assert blocks.feed("\n").finished == [Block("one\n")]
+    assert Blocks().feed("one\n\n# tw").finished == [Block("one\n\n")]
+
+
+@pytest.mark.parametrize(
+    ("before", "begin", "finished"),
+    [
+        ("# one\n", "two", True),
+        ("one\n\n", "two", True),
+        ("one\n\n", " two", False),
+        ("one\n", "two", False),
+        ("- one\n\n", "two", True),
+        ("- one\n\n", "- two", False),
+        ("- one\n\n", "  two", False),
+        ("1. one\n\n", "2", False),
+        ("- one\n", "two", False),
+        ("a|b\n-|-\n1|2\n\n", "two", True),
+        ("> one\n\n", "> two", True),
+        ("> one\n", "two", False),
+        ("```\none\n\n", "two", False),
+        ("    one\n\n", "two", False),
+        ("[a]: https://b.c/\n\n", "two", False),
+    ],
+)
+def test_block_is_finished_before_its_follower_is_a_line(before: str, begin: str, finished: bool) -> None:
+    """A long line is long in coming; what it cannot continue is not kept back by it."""
+    assert bool(Blocks().feed(before + begin).finished) is finished
 
 
 def test_links_defined_before_are_known_to_later_blocks() -> None:
@@ -143,5 +169,5 @@ def test_footnotes_while_they_arrive() -> None:
 def test_carriage_return_waits_for_its_line_feed() -> None:
     """A CRLF that arrives in two pieces ends one line, not two."""
     blocks = Blocks()
-    assert blocks.feed("one\r\n\r\n# two\r").finished == []
-    assert [block.source for block in blocks.feed("\nthree").finished] == ["one\r\n\r\n"]
+    assert blocks.feed("one\r\n# two\r").finished == []
+    assert [block.source for block in blocks.feed("\nthree").finished] == ["one\r\n", "# two\r\n"]

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from llmvision_magic.messages import Choice, Message, Reply, Usage
-from llmvision_magic.rendering import Blocks, Footer, blocks_bundle, render, reply_bundle, safe_markdown, status_html
+from llmvision_magic.rendering import (
+    Blocks,
+    Footer,
+    blocks_bundle,
+    render,
+    reply_bundle,
+    safe_markdown,
+    status_html,
+    style_bundle,
+)
 
 STYLE = (Path(__file__).parent.parent / "llmvision_magic" / "rendering" / "style.css").read_text(encoding="utf-8")
 RGB = tuple[float, float, float]
@@ -61,11 +70,12 @@ def test_other_choices_are_shown_too() -> None:
 
 
 def test_blocks_share_one_style() -> None:
-    """While a reply arrives, its first output carries the style and the others do not."""
+    """While a reply arrives, the style comes once, in an output of its own; the blocks carry none."""
     update = Blocks().feed("one\n\ntwo\n\nthree")
-    bundles = [blocks_bundle([block], first=i == 0) for i, block in enumerate([*update.finished, update.tail])]
-    assert ["<style>" in bundle["text/html"] for bundle in bundles] == [True, False]
-    assert [bundle["text/plain"] for bundle in bundles] == ["one\n\n", "two\n\nthree"]
+    bundles = [blocks_bundle([block]) for block in [*update.finished, update.tail]]
+    assert "<style>" in style_bundle()["text/html"]
+    assert not any("<style>" in bundle["text/html"] for bundle in bundles)
+    assert [bundle["text/plain"] for bundle in bundles] == ["one\n\n", "two\n\n", "three"]
     assert "<p>one</p>" in bundles[0]["text/html"]
 
 
@@ -73,7 +83,7 @@ def test_no_output_is_touched_by_mathjax() -> None:
     """Each output carries the classes that MathJax 2 and 3 leave alone: prices stay prices."""
     outputs = [
         reply_bundle(Reply("$5 and $6"))["text/html"],
-        blocks_bundle([Blocks().feed("$5").tail], first=False)["text/html"],
+        blocks_bundle([Blocks().feed("$5").tail])["text/html"],
         status_html("waiting $3"),
     ]
     for html in outputs:

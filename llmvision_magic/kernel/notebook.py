@@ -5,10 +5,38 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from llmvision_magic.rendering import Block, Blocks, Footer, Update, blocks_bundle, reply_bundle, status_html
+from llmvision_magic.pacing import INTERVAL
+from llmvision_magic.rendering import (
+    Block,
+    Blocks,
+    Footer,
+    blocks_bundle,
+    render,
+    reply_bundle,
+    status_html,
+    style_bundle,
+)
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
+
+LONG_TAIL = 1500
+"""Characters of an unfinished block from which on frames are fewer."""
+
+LONG_INTERVAL = 0.09
+"""Seconds between frames then; no text waits longer than 0.1 s in all."""
+
+MOST_OUTPUTS = 48
+"""Outputs of a cell while a reply arrives; JupyterLab hides what comes after 50."""
+
+FREE_OUTPUTS = 16
+"""Outputs that are filled by one frame each: most replies need no more."""
+
+LEAST_GROUP = 1200
+"""Characters that share an output beyond those, at least."""
+
+NOTHING = {"text/html": "", "text/plain": ""}
+"""What an output shows that is needed no more, for no output can be taken away alone."""
 
 Publisher = Any
 """IPython's display publisher; IPython publishes no types for it."""
@@ -18,59 +46,99 @@ class NotebookView:
     """Shows one reply in the output of the running cell.
 
     Jupyter has no "append" for rich output: sending the whole reply again at each step costs bytes that grow with the
-    square of its length. So each finished top-level block is an output of its own that is never sent again, and only
-    the last one is updated, by its display id.
+    square of its length. So finished top-level blocks go into outputs that are not sent again, and only the unfinished
+    one is updated, by its display id. JupyterLab hides all but the first 50 outputs of a cell; so blocks share outputs,
+    the more the longer the reply has become, and when there are too many outputs one takes the place of them all.
     """
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._blocks = Blocks()
-        self._last: str | None = None  # display id of the output that is still updated
-        self._shown = 0  # outputs in the cell
-        self._line = ""
+        self._blocks = Blocks(cut_long=True)
         self._length = 0  # characters given so far
         self._finished: list[Block] = []
+        self._tail: Block | None = None  # what is sent again with each frame
+        self._outputs = 0
+        self._group: list[Block] = []  # the newest finished blocks, whose output still takes more
+        self._group_id: str | None = None
+        self._tail_id: str | None = None
+        self._line = ""
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next frame is worth its cost: a little longer while a long block is sent each time."""
+        return LONG_INTERVAL if self._tail is not None and len(self._tail.source) > LONG_TAIL else INTERVAL
+
+    def prepare(self) -> None:
+        """Load what rendering needs, in the time that the first text takes to arrive."""
+        render("")
 
     def wait(self, line: str) -> None:
-        """Show a quiet line while there is no text yet."""
-        if line != self._line:
-            self._line = line
-            self._put({"text/html": status_html(line), "text/plain": line})
+        """Show a quiet line under what there is; the next text takes it away."""
+        if line == self._line:
+            return
+        self._line = line
+        tail = blocks_bundle([self._tail]) if self._tail is not None else {}
+        plain = "\n\n".join(part for part in (tail.get("text/plain"), line) if part)
+        bundle = {"text/html": tail.get("text/html", "") + status_html(line), "text/plain": plain}
+        self._tail_id = self._put(bundle, self._tail_id)
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
-        update = self._feed(text)
-        if update.finished:
-            # All that one frame has finished goes into one output, which is never touched again.
-            self._put(self._bundle(update.finished))
-            self._last = None
-        if update.tail.source.strip():
-            self._put(self._bundle([update.tail]))
+        if not self._length:
+            # Once, before all blocks: an output that is updated would carry it again each time.
+            self._put(style_bundle())
+        finished = self._feed(text)
+        if finished:
+            self._show_finished(finished)
+        if self._tail is not None:
+            self._tail_id = self._put(blocks_bundle([self._tail]), self._tail_id)
+        elif self._tail_id is not None:
+            self._put(NOTHING, self._tail_id)
 
-    def _feed(self, text: str) -> Update:
+    def _feed(self, text: str) -> list[Block]:
         self._length += len(text)
         update = self._blocks.feed(text)
         self._finished += update.finished
-        return update
+        self._line = ""
+        self._tail = update.tail if update.tail.source.strip() else None
+        return update.finished
 
-    def _all_blocks(self, text: str) -> list[Block]:
-        """The blocks of the whole reply, with what came after the last frame."""
-        tail = self._feed(text[self._length :]).tail
-        return [*self._finished, tail]
-
-    def _bundle(self, blocks: list[Block]) -> dict[str, str]:
-        # The first output of the cell carries the style sheet for all of them.
-        first = self._shown == 0 or (self._shown == 1 and self._last is not None)
-        return blocks_bundle(blocks, first=first)
-
-    def _put(self, bundle: dict[str, str]) -> None:
-        """Update the last output, or add one if the last is finished."""
-        if self._last is None:
-            self._last = uuid.uuid4().hex
-            self._publisher.publish(bundle, transient={"display_id": self._last})
-            self._shown += 1
+    def _show_finished(self, blocks: list[Block]) -> None:
+        if self._outputs >= MOST_OUTPUTS:
+            self._put_together()
+        elif self._group_id is not None and sum(len(block.source) for block in self._group) < self._group_length:
+            self._group += blocks
+            self._put(blocks_bundle(self._group), self._group_id)
         else:
-            self._publisher.publish(bundle, transient={"display_id": self._last}, update=True)
+            # The output of what has been growing takes the finished blocks; what grows now gets one of its own.
+            self._group = blocks
+            self._group_id, self._tail_id = self._put(blocks_bundle(blocks), self._tail_id), None
+
+    @property
+    def _group_length(self) -> int:
+        """Characters that share an output, so that the outputs suffice until the reply is twice as long."""
+        return max(LEAST_GROUP, self._length // MOST_OUTPUTS) if self._outputs > FREE_OUTPUTS else 0
+
+    def _put_together(self) -> None:
+        self._publisher.clear_output(wait=True)
+        self._outputs = 0
+        self._put(style_bundle())
+        self._put(blocks_bundle(self._finished))
+        self._group, self._group_id, self._tail_id = [], None, None
+
+    def _put(self, bundle: dict[str, str], display_id: str | None = None) -> str:
+        """Update an output, or add one at the end.
+
+        Returns:
+            The output's display id.
+        """
+        if display_id is not None:
+            self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
+            return display_id
+        display_id = uuid.uuid4().hex[:12]
+        self._publisher.publish(bundle, transient={"display_id": display_id})
+        self._outputs += 1
+        return display_id
 
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
@@ -79,13 +147,18 @@ class NotebookView:
             bundle = reply_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice), blocks)
         except Exception:  # a reply that was paid for is shown, if need be as bare text
             bundle = {"text/plain": outcome.reply.text}
-        if self._shown:
+        if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
 
+    def _all_blocks(self, text: str) -> list[Block]:
+        """The blocks of the whole reply, with what came after the last frame."""
+        self._feed(text[self._length :])
+        return [*self._finished, *([self._tail] if self._tail is not None else [])]
+
     def clear(self) -> None:
         """Take away the waiting line; the error message follows."""
-        if self._shown:
+        if self._outputs:
             self._publisher.clear_output(wait=True)
 
     def leave(self) -> None:

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from llmvision_magic.kernel.terminal_markdown import Lines, drawn
+from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import Block, Blocks, plain_for_terminal
 
 if TYPE_CHECKING:
@@ -73,10 +74,18 @@ class TerminalView:
         self._live = Live(self._tail, console=console, auto_refresh=False, transient=True)
         self._length = 0  # characters of the reply taken in so far
         self._printed = False
+        self._shown: RenderableType | None = None  # the unfinished block
+
+    interval = INTERVAL
+
+    def prepare(self) -> None:
+        """Load what drawing needs, in the time that the first text takes to arrive."""
+        drawn(Block(""))
 
     def wait(self, line: str) -> None:
-        """Show a quiet line while there is no text yet."""
-        self._draw(Text(plain_for_terminal(line), style="dim", no_wrap=True, overflow="ellipsis"))
+        """Show a quiet line under what there is; the next text takes it away."""
+        quiet = Text(plain_for_terminal(line), style="dim", no_wrap=True, overflow="ellipsis")
+        self._draw(quiet if self._shown is None else Group(self._shown, quiet))
 
     def add(self, text: str) -> None:
         """Print the blocks that are finished, redraw the last one."""
@@ -84,6 +93,7 @@ class TerminalView:
         update = self._blocks.feed(text)
         finished = [block for block in update.finished if block.source.strip()]
         shown = self._lines(update.tail, after=self._printed or bool(finished), rows=max(self._console.height - 2, 1))
+        self._shown = shown
         if not finished:
             self._draw(shown)
             return
@@ -155,6 +165,11 @@ class PlainView:
         self._stream = stream
         self._blocks = Blocks()
         self._length = 0
+
+    interval = INTERVAL
+
+    def prepare(self) -> None:
+        """Nothing has to be drawn."""
 
     def wait(self, line: str) -> None:
         """Nobody sits there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block, Blocks, Update
-from llmvision_magic.rendering.bundle import Footer, blocks_bundle, reply_bundle, status_html
+from llmvision_magic.rendering.bundle import Footer, blocks_bundle, reply_bundle, status_html, style_bundle
 from llmvision_magic.rendering.terminal import plain_for_terminal
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "reply_bundle",
     "safe_markdown",
     "status_html",
+    "style_bundle",
 ]
 
 

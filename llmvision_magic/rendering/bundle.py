@@ -16,7 +16,14 @@ from llmvision_magic.rendering.blocks import Block, try_join
 _NO_MATHJAX = " mathjax_ignore tex2jax_ignore"
 
 # JupyterLab puts padding and a border above each output; without it blocks stand as far apart as they will in the end.
-_ARRIVING_STYLE = "<style>.llmvm-part:not(#_#_){margin-bottom:calc(-1px - var(--jp-code-padding,-1px))}</style>"
+# Parts of a long block stand closer still: as if they were one.
+_ARRIVING_STYLE = (
+    "<style>.llmvm-part:not(#_#_){margin-bottom:calc(-1px - var(--jp-code-padding,-1px))}"
+    ".llmvm-on:not(#_#_)>*{margin-bottom:0}</style>"
+)
+
+ARRIVING_PLAIN = 80
+"""Characters of plain text sent with blocks while a reply arrives: half of all bytes would be for nobody to see."""
 
 _ENDS = {
     "length": "Ended at the token limit.",
@@ -80,19 +87,23 @@ def reply_bundle(reply: Reply, footer: Footer | None = None, blocks: Sequence[Bl
     }
 
 
-def blocks_bundle(blocks: Sequence[Block], *, first: bool) -> dict[str, str]:
+def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
     """Blocks of a reply that is arriving, as one output, by MIME type.
 
     Args:
-        blocks: One after another.
-        first: Whether they are the first of their reply; only those carry the style, for it holds for the page.
+        blocks: One after another. Their plain text is only the end; the final output has all of it.
     """
     body = "".join(block.html for block in blocks)
     plain = "".join(block.source for block in blocks)
-    return {
-        "text/html": (style() + _ARRIVING_STYLE if first else "") + _wrapped(body, " llmvm-part"),
-        "text/plain": plain,
-    }
+    if len(plain) > ARRIVING_PLAIN:
+        plain = "…" + plain[-ARRIVING_PLAIN:]
+    joined = " llmvm-on" if blocks[-1].part_of is not None else ""
+    return {"text/html": _wrapped(body, " llmvm-part" + joined), "text/plain": plain}
+
+
+def style_bundle() -> dict[str, str]:
+    """The style for all blocks of a reply that is arriving, as an output that comes before them."""
+    return {"text/html": style() + _ARRIVING_STYLE, "text/plain": ""}
 
 
 def status_html(text: str) -> str:

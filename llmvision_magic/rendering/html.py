@@ -32,15 +32,17 @@ def render(text: str) -> str:
     return written(markdown.try_parse(text), text)
 
 
-def written(tokens: list[Token] | None, text: str) -> str:
+def written(tokens: list[Token] | None, text: str, *, highlight: bool = True) -> str:
     """Tokens as a safe HTML fragment.
 
     Args:
         tokens: What `markdown.parse` makes of the text; None for a text that is nested too deeply.
         text: The text; shown as it stands where there are no tokens.
+        highlight: Whether code in a known language is coloured.
     """
+    env = {"formulas": 0, "highlight": highlight}
     try:
-        fragment = None if tokens is None else _renderer().render(tokens, markdown.parser().options, {"formulas": 0})
+        fragment = None if tokens is None else _renderer().render(tokens, markdown.parser().options, env)
     except RecursionError:
         fragment = None
     if fragment is None:
@@ -69,7 +71,9 @@ class _Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         language = language_of(tokens[idx])
         label = f' data-l="{language}"' if language else ""
-        return f"<pre{label}><code>{highlighting.code_html(tokens[idx].content, language)}</code></pre>\n"
+        code = tokens[idx].content
+        shown = highlighting.code_html(code, language) if env["highlight"] else escape(code, quote=False)
+        return f"<pre{label}><code>{shown}</code></pre>\n"
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return '<div class="wide"><table>\n'

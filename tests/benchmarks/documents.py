@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-WORDS = [
-    "model",
-    "token",
-    "stream",
-    "notebook",
-    "reader",
-    "frame",
-    "block",
-    "cell",
-    "answer",
-    "text",
-    "line",
-    "kernel",
-    "output",
-    "memory",
-    "value",
-    "list",
-    "table",
-    "the",
-    "a",
-    "of",
-    "to",
-    "and",
-    "in",
-    "is",
-    "it",
-    "that",
-    "for",
-    "on",
-    "with",
-    "as",
-    "by",
-    "this",
-    "from",
-    "or",
-    "an",
-    "be",
-    "at",
-    "which",
-    "when",
-    "not",
-    "can",
-    "has",
-    "more",
-    "one",
-    "so",
-    "quick",
-    "steady",
-    "careful",
-    "small",
-    "large",
-    "simple",
-    "plain",
-    "exact",
-    "early",
-    "late",
-    "whole",
-    "open",
-    "final",
-    "first",
-    "second",
-    "next",
-    "same",
-]
+WORDS = re.findall(
+    r"\w+",
+    """
+    model token stream notebook reader frame block cell answer text line kernel output memory value list table
+    the a of to and in is it that for on with as by this from or an be at which when not can has more one so
+    quick steady careful small large simple plain exact early late whole open final first second next same
+    """,
+)
 
 
 def _words(chance: random.Random, least: int, most: int) -> list[str]:

@@ -74,19 +74,21 @@ def _answer(connection: socket.socket, model: str) -> None:
     connection.sendall(HEAD)
     begin = time.monotonic()
     # The times of the first and the last event, by the clock that all processes of the machine share.
-    first = time.time()
-    for number, part in enumerate(parts):
-        if rate:
-            due = begin + min(number, int(count)) / float(rate)
-            while (left := due - time.monotonic()) > 0:
-                time.sleep(left)
-        if number == len(parts) - 3:
-            last = time.time()  # the finish reason; usage and end mark follow at once
-        connection.sendall(part)
-    _note(model, first, last)
+    first, last = time.time(), None
+    try:
+        for number, part in enumerate(parts):
+            if rate:
+                due = begin + min(number, int(count)) / float(rate)
+                while (left := due - time.monotonic()) > 0:
+                    time.sleep(left)
+            if number == len(parts) - 3:
+                last = time.time()  # the finish reason; usage and end mark follow at once
+            connection.sendall(part)
+    finally:  # some clients leave after the finish reason
+        _note(model, first, last)
 
 
-def _note(model: str, first: float, last: float) -> None:
+def _note(model: str, first: float, last: float | None) -> None:
     sys.stdout.write(json.dumps({"model": model, "first": first, "last": last}) + "\n")
     sys.stdout.flush()
 

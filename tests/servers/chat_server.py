@@ -255,6 +255,12 @@ class Performance:
             self.head()
         self.pause(None)
 
+    def do_repeated(self, what: dict, step: dict) -> None:
+        data = base64.b64decode(what["data"])
+        for _ in range(what["count"]):
+            self.watch()
+            self.write(data)
+
     def do_pings(self, rate: float, step: dict) -> None:
         while True:
             self.write(b": ping\n\n")

@@ -111,6 +111,12 @@ def silent() -> Step:
     return {"silent": True}
 
 
+def repeated(data: str | bytes, count: int) -> Step:
+    """Send these bytes `count` times, each time as a chunk of the body: a giant reply by a small script."""
+    raw = data.encode() if isinstance(data, str) else data
+    return {"repeated": {"data": base64.b64encode(raw).decode(), "count": count}}
+
+
 def pings(rate: float) -> Step:
     """Send nothing but comment lines, `rate` a second, until the client leaves."""
     return {"pings": rate}

@@ -1,0 +1,292 @@
+"""Measures one reply that streams into a real kernel, a fresh one for each measurement."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from documents import tokens
+from jupyter_client.manager import KernelManager
+from kernels import Cell, Kernel, Output
+from markdown_it import MarkdownIt
+from systems import System
+
+WARM_UP = "mixed-50"
+SHOWN = ("display_data", "update_display_data", "execute_result")
+OUTPUTS = (*SHOWN, "stream", "clear_output", "error")
+AROUND = ("header", "parent_header", "metadata")
+CPU = "import time\nprint(time.process_time() * 1000)"
+PEAK = """
+import os, resource, sys
+if os.path.exists("/proc/self/status"):  # ru_maxrss would count what the parent process had before the exec
+    print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1024))
+"""
+
+
+class NotMeasured(Exception):
+    """Why there is no number."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A reply of the model server; the model's name says which."""
+
+    model: str
+
+    @property
+    def kind(self) -> str:
+        return self.model.partition("-")[0]
+
+    @property
+    def text(self) -> str:
+        count = self.model.partition("@")[0].partition("-")[2]
+        return _text(self.kind, int(count))
+
+    @property
+    def blocks(self) -> int:
+        """Top-level Markdown blocks."""
+        parsed = MarkdownIt("commonmark").enable("table").parse(self.text)
+        return sum(token.level == 0 and token.nesting >= 0 for token in parsed)
+
+
+@cache
+def _text(kind: str, count: int) -> str:
+    return "".join(tokens(kind, count))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One reply in one kernel. Times in ms, sizes in bytes, memory in MB.
+
+    Attributes:
+        load_cpu: CPU time of the kernel process for loading the system.
+        first_cpu: The same with the first short chat.
+        cpu: CPU time of the kernel process for this reply.
+        seconds: From the server's first event to the last output message.
+        messages: Messages with output, as they came over iopub.
+        content_bytes: JSON of their contents.
+        whole_bytes: JSON of the whole messages.
+        first_paint: From the server's first event to the arrival of the first message with text of the reply.
+        largest_gap: Longest time between the arrivals of two messages that show text.
+        lag: From the server's last event, the finish reason, to the arrival of the last message that shows text.
+        by_header: The same three times by the date in the messages' headers, when the kernel made them.
+        saved_bytes: JSON of the data of the outputs that are left.
+        peak: Largest resident memory the kernel had.
+        ended: Whether the cell ended within its time; otherwise the numbers tell how far it came.
+    """
+
+    system: str
+    model: str
+    load_cpu: float
+    first_cpu: float
+    cpu: float
+    seconds: float
+    messages: int
+    content_bytes: int
+    whole_bytes: int
+    reply_bytes: int
+    first_paint: float | None
+    largest_gap: float | None
+    lag: float | None
+    by_header: tuple[float, float, float] | None
+    outputs: int
+    saved_bytes: int
+    peak: float
+    ended: bool
+
+
+class ModelServer:
+    """The server process of ``server.py``, and what it noted."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.url = f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        self._notes: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def _read(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self._notes.put(json.loads(line))
+
+    def times(self, model: str, wait: float = 10.0) -> tuple[float, float | None]:
+        """When the first and the last event of that reply were sent, by time.time(); the last may not have been."""
+        while True:
+            try:
+                note = self._notes.get(timeout=wait)
+            except Empty:
+                raise NotMeasured(f"the model server sent no {model}") from None
+            if note["model"] == model:
+                return note["first"], note["last"]
+
+
+@contextmanager
+def running_server() -> Iterator[ModelServer]:
+    """A model server; it ends with its standard input."""
+    command = [sys.executable, str(Path(__file__).parent / "server.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield ModelServer(process)
+        finally:
+            process.stdin.close()
+
+
+@contextmanager
+def fresh_kernel(python: Path, folder: Path, **environment: str) -> Iterator[Kernel]:
+    """A kernel of that interpreter which sees no settings of whoever runs the benchmark."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LLMVISION_", "OPENAI_"))}
+    manager = KernelManager()
+    manager.kernel_spec.argv[0] = str(python)
+    with (folder / "kernel.log").open("ab") as log:
+        settings = {**inherited, "IPYTHONDIR": str(folder / "ipython"), **environment}
+        manager.start_kernel(env=settings, cwd=str(folder), stdout=log, stderr=log)
+    kernel = None
+    try:
+        kernel = Kernel(manager)
+        yield kernel
+    finally:
+        if kernel is not None:
+            kernel.client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+def size(value: object) -> int:
+    """Bytes of a value as the kernel's JSON has them."""
+    return len(json.dumps(value, default=str, ensure_ascii=False).encode())
+
+
+class Meter:
+    """Takes the messages of one cell as they arrive.
+
+    Each is measured and let go: some systems send hundreds of megabytes.
+    """
+
+    def __init__(self, kernel: Kernel, text: str, limit: float) -> None:
+        self._kernel = kernel
+        self._text = text
+        self._deadline = time.time() + limit
+        self.in_time = True
+        self.messages = self.content_bytes = self.whole_bytes = 0
+        self.arrived: list[float] = []  # time.time() of the messages that show text of the reply
+        self.made: list[float] = []  # the dates in their headers
+        self.last = 0.0
+
+    def __call__(self, cell: Cell) -> None:
+        now = time.time()
+        message = cell.messages.pop()
+        kind, content = message["msg_type"], message["content"]
+        if kind in OUTPUTS:
+            self.last = now
+            self.messages += 1
+            self.content_bytes += (content_bytes := size(content))
+            self.whole_bytes += content_bytes + sum(size(message[part]) for part in AROUND)
+        if kind in SHOWN and (self.arrived or self._shows_reply(content["data"])):
+            self.arrived.append(now)
+            self.made.append(message["header"]["date"].timestamp())
+        if now > self._deadline and self.in_time:
+            self.in_time = False
+            self._kernel.interrupt()
+
+    def _shows_reply(self, data: dict[str, str]) -> bool:
+        texts = (data.get(kind, "").strip() for kind in ("text/plain", "text/markdown"))
+        return any(text and text in self._text for text in texts)
+
+
+def measure(system: System, document: Document, server: ModelServer, folder: Path, limit: float) -> Measured:
+    """Load the system in a fresh kernel, hold a first short chat, then measure the reply.
+
+    Args:
+        folder: Where the kernel works.
+        limit: Seconds after which the cell is interrupted.
+
+    Raises:
+        NotMeasured: A cell failed, or what it left is not the reply.
+    """
+    text = document.text
+    with fresh_kernel(system.python, folder, LLMVISION_BASE_URL=server.url) as kernel:
+        try:
+            printed(kernel, CPU)  # the first cell of all costs more, whatever it is
+            start = printed(kernel, CPU)
+            kernel.ok(system.load)
+            loaded = printed(kernel, CPU)
+            kernel.ok(system.first_chat(WARM_UP, server.url))
+            before = printed(kernel, CPU)
+            meter = Meter(kernel, text, limit)
+            cell = kernel.run(system.chat(document.model), on_output=meter)
+            after = printed(kernel, CPU)
+            peak = printed(kernel, PEAK)
+        except (AssertionError, Empty) as error:
+            raise NotMeasured(_last_line(error)) from error
+    if meter.in_time and saved_text(system, cell.outputs) != text:
+        raise NotMeasured(f"the cell left {_ending(cell)} and not the reply")
+    first, last = server.times(document.model)
+    return Measured(
+        system=system.name,
+        model=document.model,
+        load_cpu=loaded - start,
+        first_cpu=before - start,
+        cpu=after - before,
+        seconds=meter.last - first,
+        messages=meter.messages,
+        content_bytes=meter.content_bytes,
+        whole_bytes=meter.whole_bytes,
+        reply_bytes=len(text.encode()),
+        first_paint=_delay(meter.arrived[:1], first),
+        largest_gap=_largest_gap(meter.arrived),
+        lag=_delay(meter.arrived[-1:], last),
+        by_header=_times(meter.made, first, last),
+        outputs=len(cell.outputs),
+        saved_bytes=sum(size(output.data or output.text) for output in cell.outputs),
+        peak=peak,
+        ended=meter.in_time,
+    )
+
+
+def printed(kernel: Kernel, code: str) -> float:
+    """The number that a cell prints."""
+    return float("".join(output.text for output in kernel.ok(code).outputs))
+
+
+def saved_text(system: System, outputs: list[Output]) -> str:
+    """The reply as the outputs hold it."""
+    if system.saved_as is None:
+        return "".join(output.text for output in outputs).removesuffix("\n")
+    return "".join(output.data.get(system.saved_as, "") for output in outputs)
+
+
+def _delay(times: list[float], since: float | None) -> float | None:
+    return (times[0] - since) * 1000 if times and since is not None else None
+
+
+def _largest_gap(times: list[float]) -> float | None:
+    gaps = [(later - earlier) * 1000 for earlier, later in pairwise(times)]
+    return max(gaps, default=None)
+
+
+def _times(made: list[float], first: float, last: float | None) -> tuple[float, float, float] | None:
+    times = _delay(made[:1], first), _largest_gap(made), _delay(made[-1:], last)
+    return None if None in times else times
+
+
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else f"no answer of the kernel ({type(error).__name__})"
+
+
+def _ending(cell: Cell) -> str:
+    text = cell.plain.strip()
+    return repr(text[-80:]) if text else "nothing"

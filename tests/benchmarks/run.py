@@ -1,0 +1,154 @@
+"""The benchmark: replies that stream into a real kernel, against the least a cell can do and against other ways.
+
+`make bench` runs it. All systems take their turns within a run and ratios are formed within a run, so that what else
+the machine does falls on all of them alike. Quoted are medians, and from where to where the runs go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from browser import MainThread, traced
+from browser_setup import browser_path
+from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
+from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, Row, Runs, Table, browser_rows
+from systems import FLOOR, OTHERS, OURS, PRODUCT, System
+from tables import compared, comparison, judged
+
+LIMIT = 60.0
+"""Seconds a reply may take before its cell is interrupted; the longest takes 5 s to be sent."""
+
+COMPARED = (SLOW, MIDDLE, FAST)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="one run of the shortest part: no numbers to quote")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there too")
+    flag = argparse.BooleanOptionalAction
+    parser.add_argument("--lab", action=flag, help="measure JupyterLab in Chromium (default: if there is a Chromium)")
+    parser.add_argument("--others", action=flag, help="measure other systems (default: unless --quick)")
+    options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs takes a number from 1")
+    if options.quick:
+        options.runs = 1
+    if options.others is None:
+        options.others = not options.quick
+    if options.lab is None:
+        options.lab = not options.quick and browser_path() is not None
+    return options
+
+
+class Benchmark:
+    """One run of everything.
+
+    Attributes:
+        runs: What was measured.
+        failures: Why something was not, by system and model name.
+    """
+
+    def __init__(self, options: argparse.Namespace, server: ModelServer, folder: Path) -> None:
+        self.options = options
+        self.server = server
+        self.folder = folder
+        self.runs: Runs = [{} for _ in range(options.runs)]
+        self.failures: dict[tuple[str, str], str] = {}
+        self.others = self._prepared() if options.others else []
+
+    def _prepared(self) -> list[System]:
+        ready = []
+        for system in OTHERS:
+            try:
+                system.prepare()
+                ready.append(system)
+            except (subprocess.SubprocessError, OSError) as error:
+                lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+                for model in COMPARED:
+                    self.failures[system.name, model] = f"pip could not install it: {lines[-1]}"
+        return ready
+
+    def plan(self) -> Iterator[tuple[str, System]]:
+        """What is measured in a run, in order."""
+        for model in (FAST_SHORT, FAST, SLOW) if self.options.quick else (FAST_SHORT, *MIXED, *GIANTS):
+            for system in OURS if model not in GIANTS else (PRODUCT,):
+                yield model, system
+            if model in COMPARED:
+                for system in self.others:
+                    yield model, system
+
+    def measure(self) -> None:
+        for number, run in enumerate(self.runs):
+            for model, system in self.plan():
+                print(f"run {number + 1}: {model}, {system.name} … ", end="", file=sys.stderr, flush=True)
+                began = time.monotonic()
+                try:
+                    run[system.name, model] = measure(system, Document(model), self.server, self.folder, LIMIT)
+                    said = f"{run[system.name, model].cpu:.0f} ms CPU"
+                except NotMeasured as error:
+                    self.failures[system.name, model] = said = str(error)
+                print(f"{said} ({time.monotonic() - began:.1f} s)", file=sys.stderr)
+
+    def missing(self, system: str, model: str) -> str:
+        """Why there is no measurement."""
+        return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by --quick"
+
+    def lab(self) -> tuple[list[MainThread], str]:
+        """JupyterLab's main thread, or why not."""
+        if not self.options.lab:
+            return [], "no Chromium" if browser_path() is None else "left out by the options"
+        print(f"{STEADY} in JupyterLab, {self.options.runs} times …", file=sys.stderr)
+        try:
+            return traced(STEADY, self.server, self.folder, str(browser_path()), self.options.runs), ""
+        except (NotMeasured, AssertionError) as error:
+            return [], str(error).splitlines()[0]
+
+
+def load() -> str:
+    return ", ".join(f"{number:.2f}" for number in os.getloadavg())
+
+
+def main() -> None:
+    options = arguments()
+    before, began = load(), time.monotonic()
+    with running_server() as server, tempfile.TemporaryDirectory(prefix="llmvision-bench-") as folder:
+        benchmark = Benchmark(options, server, Path(folder))
+        benchmark.measure()
+        rows = [*Table(benchmark.runs, benchmark.missing).rows(), *browser_rows(*benchmark.lab())]
+    facts = [
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        f"load average (1, 5, 15 min): {before} before, {load()} after; runs: {options.runs}",
+        "versions: " + "; ".join(f"{system.name}: {system.versions()}" for system in (*OURS, *benchmark.others)),
+        f"took {time.monotonic() - began:.0f} s",
+    ]
+    print("\n".join(["", *facts, "", judged(rows)]))
+    if options.others:
+        shown = comparison(benchmark.runs, (PRODUCT, FLOOR, *OTHERS), COMPARED, benchmark.missing)
+        print("\n" + compared(shown))
+    if options.json:
+        options.json.write_text(json.dumps(_record(facts, benchmark.runs, rows), indent=1))
+
+
+def _record(facts: list[str], runs: Runs, rows: list[Row]) -> dict[str, object]:
+    measured: list[list[Measured]] = [list(run.values()) for run in runs]
+    return {
+        "facts": facts,
+        "rows": [{**asdict(row), "value": row.value, "mark": row.mark} for row in rows],
+        "runs": [[asdict(one) for one in run] for run in measured],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -159,6 +159,8 @@ def _checked(given: Mapping[str, object]) -> dict[str, object]:
 def _messages(said: Said) -> tuple[Message, ...]:
     if isinstance(said, str):
         return (Message("user", said),)
+    if not isinstance(said, Iterable):
+        raise InvalidInput(f"Expected a text or messages to send, got {_shown(said)}.")
     return tuple(item if isinstance(item, Message) else _message(item) for item in said)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.keys import Key, Keys
-from llmvision_magic.settings import Environment, Settings, Value
+from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,14 +54,16 @@ class Target(NamedTuple):
     @property
     def shown_url(self) -> str:
         """The address without user name and password."""
-        if self.base_url is None:
-            return "the embedded model, on this machine"
-        try:
-            parts = urlsplit(self.base_url)
-        except ValueError:
-            return "an address that cannot be read"
-        host = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=host).geturl()
+        return "the embedded model, on this machine" if self.base_url is None else shown_address(self.base_url)
+
+
+def shown_address(base_url: str) -> str:
+    """An address without user name and password."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        return "an address that cannot be read"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class Line(NamedTuple):
@@ -97,6 +99,12 @@ class Connections:
         if url.value is not None:
             base_url = str(url.value)
             key = key or self.keys.find(base_url, settings.environment)
+            if key is not None and url.source.endswith(f"({DOTENV})") and key.source.endswith(f"({ENVIRONMENT})"):
+                raise InvalidInput(
+                    f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is the "
+                    "environment's own: it is not sent there, for such a file may be a stranger's. Put "
+                    "LLMVISION_API_KEY into the .env file too, or LLMVISION_BASE_URL into the environment."
+                )
             name, source = (model.value or PLATFORM_MODEL), model.source
             return Target(base_url, url.source, key, str(name), source)
         key = key or self.keys.find(PLATFORM_URL, settings.environment)

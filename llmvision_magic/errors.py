@@ -21,6 +21,10 @@ A message says what was expected, what came and what to try. It never carries a 
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Reply
 
 
 class ChatError(Exception):
@@ -102,7 +106,13 @@ class BadResponse(ChatError):
 
 
 class ReplyCut(ChatError):
-    """The reply began and did not come to its end. What had arrived is kept."""
+    """The reply began and did not come to its end. What had arrived is kept.
+
+    Attributes:
+        reply: What had arrived, where nobody else keeps it: set by `ChatClient.complete`.
+    """
+
+    reply: Reply | None = None
 
 
 class ModelNotStarted(ChatError):
@@ -113,7 +123,12 @@ class Interrupted(KeyboardInterrupt):
     """The reader stopped the reply.
 
     A KeyboardInterrupt, so that *Run All* stops and `except Exception` does not swallow it.
+
+    Attributes:
+        shown: As of `ChatError`.
     """
+
+    shown = False
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]

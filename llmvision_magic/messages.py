@@ -113,10 +113,13 @@ class Reply:
         return code_blocks(self.text)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Shown as the cell showed it, safe to render by any front end. IPython's choice of formats is not needed."""
-        from llmvision_magic.rendering import reply_bundle
+        """Shown as the cell showed it, safe to render by any front end. IPython's choice of formats is not needed.
 
-        return reply_bundle(self)
+        A terminal writes the plain text as it comes, so its control characters are made visible.
+        """
+        from llmvision_magic.rendering import plain_for_terminal, reply_bundle
+
+        return {**reply_bundle(self), "text/plain": plain_for_terminal(self.text)}
 
 
 @dataclass(slots=True)

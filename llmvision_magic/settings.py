@@ -29,7 +29,7 @@ class Setting(NamedTuple):
         help: One sentence.
         flags: Options of ``%%chat`` that set it; empty when it has none.
         default: Value when it is given nowhere; None means that nothing is sent.
-        above: A number must be greater than this; None for ranges that the request itself checks.
+        above: A number must be greater than this, and below a million; None where the request itself checks.
     """
 
     name: str
@@ -127,6 +127,18 @@ REQUEST_PARAMETERS = ("max_tokens", "temperature", "top_p", "stop", "presence_pe
 """The settings that are sent under their own names; `model`, `stream` and `param` have rules of their own."""
 
 
+ENVIRONMENT, DOTENV = "environment", ".env"
+"""Places where variables stand."""
+
+VARIABLES = frozenset(
+    {
+        *(setting.variable for setting in SETTINGS),
+        *("LLMVISION_API_KEY", "LLMVISION_LOCAL_MODEL", "LLMVISION_LOCAL_CONTEXT", "LLMVISION_CACHE"),
+    }
+)
+"""All variables that mean something."""
+
+
 class Value(NamedTuple):
     """A setting's value and the place that gave it ("option", "conversation", "configuration", …)."""
 
@@ -161,7 +173,7 @@ def parse_value(setting: Setting, given: object) -> object:
     """
     try:
         value = _PARSERS[setting.kind](given)
-        if setting.above is not None and not (isinstance(value, int | float) and value > setting.above):
+        if setting.above is not None and not (isinstance(value, int | float) and setting.above < value < 1e6):
             raise ValueError
         return value
     except (ValueError, TypeError, OverflowError):
@@ -259,7 +271,22 @@ class Environment:
         Raises:
             InvalidInput: There is a ``.env`` file that cannot be read.
         """
-        return cls(("environment", os.environ), (".env", _read_dotenv(Path(".env"))))
+        environment = cls((ENVIRONMENT, os.environ), (DOTENV, _read_dotenv(Path(".env"))))
+        environment.check_names()
+        return environment
+
+    def check_names(self) -> None:
+        """Refuse a variable of ours that is misspelt: what it was meant for would silently not happen.
+
+        Raises:
+            InvalidInput: It is named with its place, and the nearest that there is.
+        """
+        for place, variables in self._places:
+            for name in variables:
+                if name.startswith("LLMVISION_") and name not in VARIABLES:
+                    close = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.85)
+                    if close:
+                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close[0]}`?")
 
     def variables(self) -> dict[str, str]:
         """All variables of all places together."""
@@ -281,7 +308,14 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         if not path.is_file():
             return {}
         from dotenv import dotenv_values
+        from dotenv.parser import parse_stream
 
+        with path.open(encoding="utf-8") as stream:
+            for binding in parse_stream(stream):
+                if binding.error:
+                    raise InvalidInput(
+                        f"Line {binding.original.line} of the .env file beside the notebook is not NAME=value; mend it."
+                    )
         return {key: value for key, value in dotenv_values(path).items() if value is not None}
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The .env file beside the notebook cannot be read ({error}); mend or remove it.") from error

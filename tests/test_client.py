@@ -483,3 +483,27 @@ def test_other_client_talks_to_the_embedded_server():
             pytest.raises(openai.AuthenticationError),
         ):
             stranger.chat.completions.create(model=server.model, **question)
+
+
+def test_cut_reply_is_on_the_error(chat_server):
+    """Whoever asked for the whole reply gets what had arrived of it."""
+    chat_server.script(stream(sse("Half of"), sse(" it")))
+    with ChatClient(base_url=chat_server.url) as client, pytest.raises(errors.ReplyCut) as caught:
+        client.complete("Hello")
+    assert caught.value.reply is not None
+    assert (caught.value.reply.text, caught.value.reply.status) == ("Half of it", "cut")
+
+
+def test_environments_key_is_not_sent_to_a_dotenvs_address(chat_server, tmp_path, monkeypatch):
+    """A file that came with somebody's notebook cannot collect the key."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"LLMVISION_BASE_URL={chat_server.url}\n")
+    monkeypatch.setenv("LLMVISION_API_KEY", "sk-environment")
+    with ChatClient() as client, pytest.raises(errors.InvalidInput, match="may be a stranger's"):
+        client.complete("Hello")
+    assert chat_server.requests() == []
+    (tmp_path / ".env").write_text(f"LLMVISION_BASE_URL={chat_server.url}\nLLMVISION_API_KEY=sk-file\n")
+    monkeypatch.delenv("LLMVISION_API_KEY")
+    with ChatClient() as client:
+        client.complete("Hello")
+    assert chat_server.requests()[0].headers["authorization"] == "Bearer sk-file"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from kernels import Cell, Kernel, running_kernel
-from servers.scripting import done, failure, json_answer, sse, stream, text_stream, wait
+from servers.scripting import delay, done, failure, json_answer, sse, stream, text_stream, wait
 
 
 @pytest.fixture(scope="module")
@@ -342,6 +343,75 @@ def test_interrupt_before_the_first_event(kernel, chat_server):
     assert contents(chat_server.requests()[1]) == [("user", "next")]
 
 
+def test_interrupt_twice_at_once_is_one(kernel, chat_server):
+    """Who presses twice means one thing; the text is kept and nothing more is said."""
+    chat_server.script(stream(sse("So far"), wait(), sse("never")))
+    sent = []
+
+    def twice(cell: Cell) -> None:
+        if "So far" in cell.plain and not sent:
+            sent.append(True)
+            kernel.interrupt()
+            kernel.interrupt()
+
+    cell = kernel.run("%%chat\nHello", on_output=twice)
+    assert cell.only.plain == "So far"
+    assert "Interrupted" in cell.only.html
+
+
+def test_interrupt_in_the_first_moment_of_a_kernel(chat_server):
+    """While the extension still loads what it needs, too: one line, no traceback."""
+    with running_kernel(LLMVISION_BASE_URL=chat_server.url) as kernel:
+        kernel.ok("%load_ext llmvision_magic")
+        chat_server.script(stream(wait(), sse("never")))
+        started = []
+
+        def interrupt(cell: Cell) -> None:
+            if not started and cell.messages[-1]["msg_type"] == "execute_input":
+                started.append(True)
+                kernel.interrupt()
+
+        cell = kernel.run("%%chat\nHello", on_output=interrupt)
+        assert cell.status == "error"
+        assert "Traceback" not in cell.plain
+        assert len(cell.outputs) <= 1
+
+
+def test_long_reply_needs_fewer_outputs_than_jupyterlab_shows(kernel, chat_server):
+    """JupyterLab hides all but 50 outputs of a cell; all text is on the screen at any time."""
+    paragraphs = [f"Paragraph number {number}." for number in range(300)]
+    steps = [step for text in paragraphs for step in (sse(text + "\n\n"), delay(0.01))]
+    chat_server.script(stream(*steps, sse(finish="stop"), done()))
+    most: list[int] = [0]
+
+    def look(cell: Cell) -> None:
+        most[0] = max(most[0], len(cell.outputs))
+        html = "".join(output.html for output in cell.outputs)
+        # A frame is up to two messages; between them a block may stand in two outputs.
+        numbers = list(dict.fromkeys(int(number) for number in re.findall(r"number (\d+)\.", html)))
+        assert numbers == list(range(len(numbers)))
+
+    cell = kernel.ok("%%chat\nHello", on_output=look)
+    assert 10 < most[0] < 50
+    assert cell.only.plain == "".join(text + "\n\n" for text in paragraphs)
+
+
+def test_stall_is_told_and_goes_away_with_the_next_text(kernel, chat_server):
+    """The reader sees how long the server has said nothing, under the text that is there."""
+    chat_server.script(stream(sse("Begin"), wait(), sse(" and end."), sse(finish="stop"), done()))
+    told: list[str] = []
+
+    def look(cell: Cell) -> None:
+        if "nothing from the server" in cell.plain and not told:
+            told.append(cell.outputs[-1].html)
+            chat_server.release()
+
+    cell = kernel.ok("%%chat\nHello", on_output=look)
+    assert "Begin" in told[0]
+    assert "for 2 s" in told[0]
+    assert cell.only.plain == "Begin and end."
+
+
 def test_interrupt_while_retrying(kernel, chat_server):
     """The wait for the next try ends at once; nothing more is sent."""
     chat_server.script(failure(503, "overloaded", headers={"Retry-After": "50"}))
@@ -402,7 +472,8 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
         ("new", "expects a name"),
         ("drop", "expects the name"),
         ("ask", "expects a question"),
-        ("key sk-123", "stands in no cell"),
+        ("key sk-0123456789", "stands in no cell"),
+        ("sk-0123456789", "no such verb"),
         ("help histori", "`history`"),
     ],
 )
@@ -412,6 +483,7 @@ def test_bad_verb_is_one_sentence(kernel, line, said):
     assert cell.status == "error"
     assert said in cell.only.text
     assert len(cell.only.text.splitlines()) == 1
+    assert "0123456789" not in cell.only.text  # it may be a key
 
 
 def test_key_where_nobody_can_type_says_what_to_set(kernel):

@@ -43,6 +43,24 @@ def test_unreadable_dotenv_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
         Settings()
 
 
+@pytest.mark.parametrize("line", ["LLMVISION_BASE_URL: http://here/v1", 'LLMVISION_MODEL="open'])
+def test_dotenv_line_that_says_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str):
+    """What stands there was meant; going on without it would ask another server."""
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(f"# ours\n{line}\n")
+    with pytest.raises(InvalidInput, match=r"Line 2 of the \.env file"):
+        Settings()
+
+
+def test_misspelt_variable_names_the_nearest(monkeypatch: pytest.MonkeyPatch):
+    """A slip in a name does not silently send the prompt elsewhere; what is far from all our names is not ours."""
+    monkeypatch.setenv("LLMVISION_SOMETHING_ELSE", "1")
+    Settings()
+    monkeypatch.setenv("LLMVISION_BASEURL", "http://here/v1")
+    with pytest.raises(InvalidInput, match="LLMVISION_BASE_URL"):
+        Settings()
+
+
 @pytest.mark.parametrize(
     ("name", "given", "value"),
     [
@@ -76,6 +94,9 @@ def test_value_is_read_by_its_kind(name: str, given: object, value: object):
         ("param", '{"a":'),
         ("stop", "[1]"),
         ("model", " "),
+        ("connect_timeout", "1e300"),
+        ("connect_timeout", 0),
+        ("retries", "-1"),
     ],
 )
 def test_value_of_the_wrong_kind_is_named_with_what_was_expected(name: str, given: object):

@@ -9,7 +9,15 @@ from llmvision_magic.connections import PLATFORM_URL
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.options import split_line
-from llmvision_magic.kernel.pages import code_span, counted, help_page, history_page, status_page, usage_page
+from llmvision_magic.kernel.pages import (
+    code_span,
+    counted,
+    help_page,
+    history_page,
+    shown_setting,
+    status_page,
+    usage_page,
+)
 from llmvision_magic.kernel.verbs import verb_help
 from llmvision_magic.keys import checked_origin
 from llmvision_magic.session import Session, parameters_from
@@ -106,7 +114,7 @@ class Commands:
         if rest:
             key, _, text = rest.partition(" ")
             self._set(conversation, key, _unquoted(text.strip()))
-        shown = [f"| {key} | {code_span(value)} |" for key, value in conversation.settings.items()]
+        shown = [f"| {key} | {shown_setting(key, value)} |" for key, value in conversation.settings.items()]
         if shown:
             self.front.page("\n".join([f"| set for {conversation.name} | value |", "| --- | --- |", *shown]))
         else:
@@ -160,7 +168,8 @@ class Commands:
             known = keys.forget(server)
             self.front.page(f"The key for {server} is forgotten." if known else f"No key was kept for {server}.")
             return
-        _expect_nothing("key", rest, "`%chat key` asks for the key, so that it stands in no cell")
+        if rest:  # it may be the key: it is not repeated
+            raise InvalidInput("`%chat key` takes nothing after it: it asks for the key, so that it stands in no cell.")
         secret = self.front.read_secret(f"API key for {server} (hidden): ")
         self.front.page(f"The key for {server} is kept {keys.keep(secret, server)}.")
 
@@ -178,6 +187,6 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _expect_nothing(verb: str, rest: str, why: str = "") -> None:
+def _expect_nothing(verb: str, rest: str) -> None:
     if rest:
-        raise InvalidInput(f"`%chat {verb}` takes nothing after it, got {rest!r}{'; ' + why if why else ''}.")
+        raise InvalidInput(f"`%chat {verb}` takes nothing after it, got {rest!r}.")

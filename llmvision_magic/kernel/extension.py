@@ -57,7 +57,7 @@ class Extension:
         types_before, handler_before = self._exceptions_before
 
         def handle(shell: Shell, etype: Any, value: Any, tb: Any, tb_offset: Any = None) -> Any:
-            if isinstance(value, Interrupted) or (isinstance(value, ChatError) and value.shown):
+            if isinstance(value, ChatError | Interrupted) and value.shown:
                 sys.last_type, sys.last_value, sys.last_traceback = etype, value, tb  # for %tb
                 shell._last_traceback = value._render_traceback_()  # the end of the cell tells it to the front end
                 return []

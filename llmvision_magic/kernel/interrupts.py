@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from llmvision_magic.stop import Stop
 
+PATIENCE = 1.0
+"""Seconds that an orderly end may take before another interrupt ends it at once."""
+
 
 @contextmanager
 def interrupting(stop: Stop) -> Iterator[None]:
-    """While inside, the first interrupt sets `stop`; a second one is an ordinary KeyboardInterrupt.
+    """While inside, the first interrupt sets `stop`; one that comes a second later is an ordinary KeyboardInterrupt.
 
     A KeyboardInterrupt may strike between any two instructions, in the middle of a message to the front end too.
     Setting a flag lets the reply end in order: what arrived is kept, and the cell gets its final output.
@@ -22,10 +26,15 @@ def interrupting(stop: Stop) -> Iterator[None]:
         yield  # signals go to the main thread only; whoever runs us elsewhere stops by the object
         return
 
+    asked = 0.0
+
     def handle(signum: int, frame: FrameType | None) -> None:
-        if stop.is_set:
+        nonlocal asked
+        if not stop.is_set:
+            asked = time.monotonic()
+            stop.set("interrupted")
+        elif time.monotonic() - asked > PATIENCE:  # who presses twice at once means one thing
             raise KeyboardInterrupt
-        stop.set("interrupted")
 
     previous = signal.signal(signal.SIGINT, handle)
     try:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, magics_class
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
-from llmvision_magic.errors import InvalidInput
+from llmvision_magic.errors import Interrupted, InvalidInput
+from llmvision_magic.kernel.interrupts import interrupting
 from llmvision_magic.settings import BY_NAME, SETTINGS
+from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.session import Ask, Session
     from llmvision_magic.settings import Settings
-    from llmvision_magic.stop import Stop
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -71,6 +72,12 @@ class ChatMagics(Magics):
 
     def cell_chat(self, line: str, cell: str) -> None:
         """``%%chat``: the body of the cell is the prompt."""
+        stop = Stop()
+        # Before anything is imported: an interrupt in that time ends the cell as at any other.
+        with interrupting(stop):
+            self._run_cell(line, cell, stop)
+
+    def _run_cell(self, line: str, cell: str, stop: Stop) -> None:
         from llmvision_magic.kernel.options import parse_cell_line
         from llmvision_magic.session import Ask
 
@@ -78,22 +85,25 @@ class ChatMagics(Magics):
         prompt = cell.strip("\n").rstrip()
         if not prompt.strip():
             raise InvalidInput(EMPTY)
-        if not options.raw and "{{" in prompt and "}}" in prompt.partition("{{")[2]:
-            raise InvalidInput(
-                "`{{…}}` in a prompt is not there yet; it comes with a later version. With `--raw` it is sent as text."
-            )
+        if not options.raw:
+            _check_braces(prompt)
         ask = Ask(prompt, options.name, options.system, options.once, self._cell_id())
         if options.dry_run:
             self._dry_run(ask, options)
         else:
-            self._ask(ask, options)
+            self._ask(ask, options, stop)
 
     def line_chat(self, line: str) -> None:
         """``%chat VERB …``"""
-        from llmvision_magic.kernel.commands import Commands
-        from llmvision_magic.kernel.verbs import run_verb
+        stop = Stop()
+        with interrupting(stop):
+            from llmvision_magic.kernel.commands import Commands
+            from llmvision_magic.kernel.verbs import run_verb
 
-        run_verb(Commands(self.session, self), line)
+            commands = Commands(self.session, self)
+        if stop.is_set:
+            raise Interrupted("Interrupted.")
+        run_verb(commands, line)
 
     # -- what the commands need ---------------------------------------------------------------------------------------
 
@@ -115,7 +125,10 @@ class ChatMagics(Magics):
         from llmvision_magic.kernel.options import CellLine
         from llmvision_magic.session import Ask
 
-        self._ask(Ask(prompt, cell=self._cell_id()), CellLine())
+        _check_braces(prompt)
+        stop = Stop()
+        with interrupting(stop):
+            self._ask(Ask(prompt, cell=self._cell_id()), CellLine(), stop)
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""
@@ -153,10 +166,6 @@ class ChatMagics(Magics):
 
     def stopping(self, action: Callable[[Stop], object]) -> object:
         """Run something that a Ctrl-C may end."""
-        from llmvision_magic.errors import Interrupted
-        from llmvision_magic.kernel.interrupts import interrupting
-        from llmvision_magic.stop import Stop
-
         stop = Stop()
         with interrupting(stop):
             result = action(stop)
@@ -166,16 +175,11 @@ class ChatMagics(Magics):
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, ask: Ask, options: CellLine) -> None:
-        from llmvision_magic.kernel.interrupts import interrupting
-        from llmvision_magic.stop import Stop
-
+    def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
         settings = self.settings(self._conversation(ask), options.given)
-        stop = Stop()
         view = self._view()
         try:
-            with interrupting(stop):
-                outcome = self.session.ask(ask, settings, view, stop)
+            outcome = self.session.ask(ask, settings, view, stop)
         except BaseException:
             view.leave()
             raise
@@ -191,7 +195,7 @@ class ChatMagics(Magics):
         if outcome.error is None:
             return
         if outcome.error_is_shown:
-            outcome.error.shown = True  # type: ignore[attr-defined]  # Interrupted or a ChatError
+            outcome.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
         raise outcome.error
 
     def _dry_run(self, ask: Ask, options: CellLine) -> None:
@@ -220,3 +224,11 @@ class ChatMagics(Magics):
         parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
         cell_id = parent.get("metadata", {}).get("cellId")
         return cell_id if isinstance(cell_id, str) else None
+
+
+def _check_braces(prompt: str) -> None:
+    """Refuse what will be evaluated one day, so that no prompt changes its meaning then."""
+    if "{{" in prompt and "}}" in prompt.partition("{{")[2]:
+        raise InvalidInput(
+            "`{{…}}` in a prompt is not there yet; it comes with a later version. `%%chat --raw` sends it as text."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import shlex
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
@@ -118,7 +119,10 @@ def parse_cell_line(line: str) -> CellLine:
         InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
             words that are no option.
     """
-    known, unknown = _parser().parse_known_args(split_line(line))
+    words = split_line(line)
+    if {"-h", "--help"} & set(words):
+        raise InvalidInput("`%chat help` and `%%chat?` show the options.")
+    known, unknown = _parser().parse_known_args(words)
     for word in unknown:
         if word.startswith("-"):
             flag = word.partition("=")[0]
@@ -141,7 +145,7 @@ def parse_cell_line(line: str) -> CellLine:
             result.given[option.setting] = parse_value(setting, value)
         else:
             setattr(result, option.name, value)
-    if result.out is not None and not result.out.isidentifier():
+    if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result
 
@@ -150,10 +154,10 @@ def options_help() -> str:
     """All options as a Markdown table."""
     rows = ["| option | what it does |", "| --- | --- |"]
     for option in OPTIONS:
-        flags = ", ".join(f"`{flag}`" for flag in option.flags)
-        value = f" `{option.value}`" if option.value else ""
-        again = " May be repeated." if option.repeatable else ""
-        rows.append(f"| {flags}{value} | {'*Not there yet.* ' if option.planned else ''}{option.help}{again} |")
+        if not option.planned:
+            flags = ", ".join(f"`{flag}`" for flag in option.flags)
+            value = f" `{option.value}`" if option.value else ""
+            rows.append(f"| {flags}{value} | {option.help}{' May be repeated.' if option.repeatable else ''} |")
     return "\n".join(rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from llmvision_magic.connections import Target
+from llmvision_magic.connections import Target, shown_address
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
@@ -46,7 +46,7 @@ def status_page(conversation: Conversation, target: Target, settings: Settings) 
         if value.value is None:
             not_sent.append(setting.name)
         else:
-            rows.append(f"| {setting.name} | {code_span(value.value)} | {value.source} |")
+            rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
     return "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
 
 
@@ -106,6 +106,11 @@ def _text_of(content: Content) -> str:
     if isinstance(content, str):
         return content
     return "\n\n".join(str(part.get("text", "*(an image)*")) for part in content)
+
+
+def shown_setting(name: str, value: object) -> str:
+    """A setting's value, for a table. An address is shown without user name and password."""
+    return code_span(shown_address(str(value)) if name == "base_url" else value)
 
 
 def code_span(value: object) -> str:

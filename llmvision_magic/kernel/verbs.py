@@ -69,7 +69,9 @@ def split_verb(line: str) -> tuple[Verb, str]:
     if name in PLANNED:
         raise InvalidInput(f"`%chat {name}` is not there yet; it comes with a later version.")
     hint = nearest(name, BY_NAME) or " `%chat help` lists the verbs."
-    raise InvalidInput(f"%chat has no verb `{name}`.{hint} To ask in one line: `%chat ask {line.strip()}`.")
+    if len(name) > 20 or name.startswith("sk-"):  # it may be a key: it is not repeated
+        raise InvalidInput(f"%chat has no such verb.{hint}")
+    raise InvalidInput(f"%chat has no verb `{name}`.{hint} To ask in one line: `%chat ask TEXT`.")
 
 
 def run_verb(commands: Commands, line: str) -> None:

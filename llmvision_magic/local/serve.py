@@ -68,6 +68,8 @@ def _parameters(xllamacpp: Any, options: dict[str, Any]) -> Any:
         setattr(parameters.sampling, name, value)
     parameters.ctx_shift = False  # a conversation that is too long is an error to be told, not to be cut silently
     parameters.n_parallel = 1
+    # Whether a client has left is looked at between two batches: a long prompt nobody waits for ends with the next.
+    parameters.n_batch = parameters.n_ubatch = 256
     parameters.cpuparams.n_threads = options["threads"]
     parameters.cpuparams_batch.n_threads = options["threads"]
     parameters.n_threads_http = 4

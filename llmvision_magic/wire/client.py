@@ -12,7 +12,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from llmvision_magic import __version__
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput
+from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut
 from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import decoding, failures, retries
@@ -140,9 +140,13 @@ class Client:
         """
         start = time.monotonic()
         builder = ReplyBuilder()
-        for item in self.stream(request, stop):
-            if isinstance(item, Delta):
-                builder.add(item)
+        try:
+            for item in self.stream(request, stop):
+                if isinstance(item, Delta):
+                    builder.add(item)
+        except ReplyCut as error:
+            error.reply = builder.reply("cut", str(error), time.monotonic() - start)
+            raise
         seconds = time.monotonic() - start
         if stop is not None and stop.is_set and not builder.finish_reasons:
             return builder.reply("interrupted", stop.reason, seconds=seconds)

@@ -340,8 +340,9 @@ def _integer(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and math.isfinite(value):
-        return int(value)
-    return value if isinstance(value, int) else None
+        value = int(value)
+    # What counts or dates anything is smaller; digits by the thousand are some mistake, or a joke.
+    return value if isinstance(value, int) and abs(value) < 2**53 else None
 
 
 def _index(value: object, position: int) -> int:

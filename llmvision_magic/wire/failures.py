@@ -196,7 +196,7 @@ def from_status(
             f"Nothing found at {server.address} (404){what}{words}{advice}", status=status, server_message=said
         )
     if status == 413:
-        advice = "Send less: fewer or smaller attachments and images."
+        advice = "Send less: a shorter prompt, or begin a new conversation."
     else:
         advice = "Change the request accordingly." if said else "It gave no reason; check the base URL and the options."
     return RequestRefused(

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import psutil
 from documents import tokens
 from jupyter_client.manager import KernelManager
 from kernels import Cell, Kernel, Output
@@ -27,7 +28,12 @@ WARM_UP = "mixed-50"
 SHOWN = ("display_data", "update_display_data", "execute_result")
 OUTPUTS = (*SHOWN, "stream", "clear_output", "error")
 AROUND = ("header", "parent_header", "metadata")
-CPU = "import time\nprint(time.process_time() * 1000)"
+TIMED = """
+import time
+_began = time.process_time()
+{}
+print((time.process_time() - _began) * 1000)
+"""
 PEAK = """
 import os, resource, sys
 if os.path.exists("/proc/self/status"):  # ru_maxrss would count what the parent process had before the exec
@@ -73,9 +79,10 @@ class Measured:
     """One reply in one kernel. Times in ms, sizes in bytes, memory in MB.
 
     Attributes:
-        load_cpu: CPU time of the kernel process for loading the system.
-        first_cpu: The same with the first short chat.
-        cpu: CPU time of the kernel process for this reply.
+        empty_cpu: CPU time of the kernel process for a cell that does nothing.
+        load_cpu: CPU time that loading the system takes inside its cell.
+        first_cpu: CPU time of the kernel process for two cells: loading, and the first short chat.
+        cpu: CPU time of the kernel process for the cell of this reply.
         seconds: From the server's first event to the last output message.
         messages: Messages with output, as they came over iopub.
         content_bytes: JSON of their contents.
@@ -91,6 +98,7 @@ class Measured:
 
     system: str
     model: str
+    empty_cpu: float
     load_cpu: float
     first_cpu: float
     cpu: float
@@ -113,6 +121,7 @@ class ModelServer:
     """The server process of ``server.py``, and what it noted."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
         assert process.stdout is not None
         self.url = f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
         self._notes: SimpleQueue[dict[str, Any]] = SimpleQueue()
@@ -121,6 +130,12 @@ class ModelServer:
     def _read(self, lines: Iterator[str]) -> None:
         for line in lines:
             self._notes.put(json.loads(line))
+
+    def prepare(self, model: str) -> None:
+        """Have the reply made, so that the first who asks for it waits no longer than the next."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{model}\n")
+        self._process.stdin.flush()
 
     def times(self, model: str, wait: float = 10.0) -> tuple[float, float | None]:
         """When the first and the last event of that reply were sent, by time.time(); the last may not have been."""
@@ -202,7 +217,8 @@ class Meter:
             self._kernel.interrupt()
 
     def _shows_reply(self, data: dict[str, str]) -> bool:
-        texts = (data.get(kind, "").strip() for kind in ("text/plain", "text/markdown"))
+        # While a reply arrives, an ellipsis may stand for what precedes.
+        texts = (data.get(kind, "").strip().removeprefix("…") for kind in ("text/plain", "text/markdown"))
         return any(text and text in self._text for text in texts)
 
 
@@ -217,17 +233,19 @@ def measure(system: System, document: Document, server: ModelServer, folder: Pat
         NotMeasured: A cell failed, or what it left is not the reply.
     """
     text = document.text
+    server.prepare(document.model)
     with fresh_kernel(system.python, folder, LLMVISION_BASE_URL=server.url) as kernel:
         try:
-            printed(kernel, CPU)  # the first cell of all costs more, whatever it is
-            start = printed(kernel, CPU)
-            kernel.ok(system.load)
-            loaded = printed(kernel, CPU)
+            kernel.ok("pass")  # the first cell of all costs more, whatever it is
+            start = cpu_time(kernel.pid)
+            kernel.ok("pass")
+            loading = cpu_time(kernel.pid)
+            load_cpu = printed(kernel, TIMED.format(system.load))
             kernel.ok(system.first_chat(WARM_UP, server.url))
-            before = printed(kernel, CPU)
+            before = cpu_time(kernel.pid)
             meter = Meter(kernel, text, limit)
             cell = kernel.run(system.chat(document.model), on_output=meter)
-            after = printed(kernel, CPU)
+            after = cpu_time(kernel.pid)
             peak = printed(kernel, PEAK)
         except (AssertionError, Empty) as error:
             raise NotMeasured(_last_line(error)) from error
@@ -237,8 +255,9 @@ def measure(system: System, document: Document, server: ModelServer, folder: Pat
     return Measured(
         system=system.name,
         model=document.model,
-        load_cpu=loaded - start,
-        first_cpu=before - start,
+        empty_cpu=loading - start,
+        load_cpu=load_cpu,
+        first_cpu=before - loading,
         cpu=after - before,
         seconds=meter.last - first,
         messages=meter.messages,
@@ -254,6 +273,15 @@ def measure(system: System, document: Document, server: ModelServer, folder: Pat
         peak=peak,
         ended=meter.in_time,
     )
+
+
+def cpu_time(pid: int) -> float:
+    """CPU time of a process so far, user and system, all its threads, in ms."""
+    if sys.platform == "linux":
+        # The process's CPU clock, as clock_getcpuclockid(3) makes its number; it counts nanoseconds.
+        return time.clock_gettime(~pid << 3 | 2) * 1000
+    times = psutil.Process(pid).cpu_times()
+    return (times.user + times.system) * 1000
 
 
 def printed(kernel: Kernel, code: str) -> float:

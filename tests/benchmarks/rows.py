@@ -13,6 +13,8 @@ from systems import FLOOR, PRODUCT
 
 FAST, FAST_SHORT = "mixed-10000", "mixed-2000"
 STEADY, MIDDLE, SLOW = "mixed-10000@2000", "mixed-2000@400", "mixed-500@100"
+THOUGHTFUL = "mixed-50@100+30"
+"""The server takes 30 ms to its first event."""
 MIXED = (FAST, STEADY, MIDDLE, SLOW)
 GIANTS = ("fence-2000@400", "list-2000@400", "table-2000@400", "paragraph-2000@400")
 
@@ -144,6 +146,7 @@ class Table:
         )
         for number, (label, value, must, reach) in enumerate(parts):
             yield self._time(label, SLOW, value, number, must, reach)
+        yield self._time("first paint after first event", THOUGHTFUL, lambda one: one.first_paint, 0, 10, 4)
         yield self._time("last update after last event", FAST, lambda one: one.lag, 2, 250, 100)
 
     def _time(

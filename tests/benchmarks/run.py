@@ -17,17 +17,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import MainThread, traced
 from browser_setup import browser_path
 from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
-from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, Row, Runs, Table, browser_rows
+from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
 from tables import compared, comparison, judged
 
 LIMIT = 60.0
 """Seconds a reply may take before its cell is interrupted; the longest takes 5 s to be sent."""
+
+ALONE = (*GIANTS, THOUGHTFUL)
+"""Replies that are measured with this package only."""
 
 COMPARED = (SLOW, MIDDLE, FAST)
 
@@ -82,8 +86,8 @@ class Benchmark:
 
     def plan(self) -> Iterator[tuple[str, System]]:
         """What is measured in a run, in order."""
-        for model in (FAST_SHORT, FAST, SLOW) if self.options.quick else (FAST_SHORT, *MIXED, *GIANTS):
-            for system in OURS if model not in GIANTS else (PRODUCT,):
+        for model in (FAST_SHORT, FAST, SLOW) if self.options.quick else (FAST_SHORT, *MIXED, *ALONE):
+            for system in OURS if model not in ALONE else (PRODUCT,):
                 yield model, system
             if model in COMPARED:
                 for system in self.others:
@@ -127,10 +131,12 @@ def main() -> None:
         benchmark = Benchmark(options, server, Path(folder))
         benchmark.measure()
         rows = [*Table(benchmark.runs, benchmark.missing).rows(), *browser_rows(*benchmark.lab())]
+    empty = [one.empty_cpu for run in benchmark.runs for one in run.values()]
     facts = [
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         f"load average (1, 5, 15 min): {before} before, {load()} after; runs: {options.runs}",
         "versions: " + "; ".join(f"{system.name}: {system.versions()}" for system in (*OURS, *benchmark.others)),
+        f"CPU time of an empty cell: {median(empty):.1f} ms" if empty else "nothing measured",
         f"took {time.monotonic() - began:.0f} s",
     ]
     print("\n".join(["", *facts, "", judged(rows)]))

@@ -1,7 +1,8 @@
 """The benchmark's model server: a process of its own that streams a document, one token an event.
 
-The model's name says what: ``mixed-10000`` at full speed, ``mixed-10000@2000`` at 2,000 tokens a second. It prints its
-port and ends with its standard input.
+The model's name says what: ``mixed-10000`` at full speed, ``mixed-10000@2000`` at 2,000 tokens a second,
+``mixed-50@100+30`` after 30 ms of thought. It prints its port, makes the replies ready that standard input names, one
+a line, and ends with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).parent))
 from documents import tokens
@@ -67,10 +69,16 @@ def _read_request(connection: socket.socket) -> dict[str, object] | None:
     return json.loads(body)
 
 
+def _reply(model: str) -> list[bytes]:
+    kind, _, count = model.partition("@")[0].partition("-")
+    return events(kind, int(count))
+
+
 def _answer(connection: socket.socket, model: str) -> None:
-    document, _, rate = model.partition("@")
-    kind, _, count = document.partition("-")
-    parts = events(kind, int(count))
+    parts = _reply(model)
+    rate, _, thought = model.partition("@")[2].partition("+")
+    if thought:
+        time.sleep(float(thought) / 1000)
     connection.sendall(HEAD)
     begin = time.monotonic()
     # The times of the first and the last event, by the clock that all processes of the machine share.
@@ -78,7 +86,7 @@ def _answer(connection: socket.socket, model: str) -> None:
     try:
         for number, part in enumerate(parts):
             if rate:
-                due = begin + min(number, int(count)) / float(rate)
+                due = begin + min(number, len(parts) - 3) / float(rate)
                 while (left := due - time.monotonic()) > 0:
                     time.sleep(left)
             if number == len(parts) - 3:
@@ -103,11 +111,17 @@ def _serve(connection: socket.socket) -> None:
             return  # the client has left
 
 
+def _follow(lines: TextIO) -> None:
+    for model in lines:
+        _reply(model.strip())
+    os._exit(0)
+
+
 def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+    threading.Thread(target=_follow, args=(sys.stdin,), daemon=True).start()
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=_serve, args=(connection,), daemon=True).start()

@@ -13,12 +13,13 @@ Cells = Sequence[str]
 
 EXPLAINED = """\
 Times are those at which a message arrived at the benchmark's own iopub client, by the clock that the model server
-shares. CPU is user and system time of the kernel process, all its threads. Bytes are UTF-8 JSON. A value is the median
-of all runs; where a row has a limit it is compared with that."""
+shares. CPU is user and system time of the kernel process, all its threads, for the whole cell; for %load_ext and the
+import it is compared with, inside the cell. Bytes are UTF-8 JSON. A value is the median of all runs, and that is what
+the limits are for."""
 
 COMPARED = """\
-"÷ floor" and "peak − floor" compare with raw_httpx in the same run. A last update before 0 came before the server's last
-event, the finish reason, and says that nothing is shown for that."""
+"÷ floor" and "peak − floor" compare with raw_httpx in the same run. A last update below 0 came before the server's
+last event, which is the finish reason: nothing is shown for that."""
 
 
 def aligned(rows: Iterable[Cells], right: frozenset[int]) -> str:
@@ -32,7 +33,7 @@ def aligned(rows: Iterable[Cells], right: frozenset[int]) -> str:
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines.insert(1, "  ".join("-" * width for width in widths).rstrip())
     return "\n".join(lines)
 
 

@@ -73,12 +73,15 @@ class Block:
     head: str = ""
     part_of: int | None = None
     is_growing: bool = field(default=False, compare=False)
+    _block_tokens: list[Token] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def tokens(self) -> list[Token] | None:
         """What the parser makes of the block, when it is first asked for; None where it is nested too deeply."""
-        from llmvision_magic.rendering.markdown import try_parse
+        from llmvision_magic.rendering.markdown import try_complete, try_parse
 
+        if self._block_tokens is not None:
+            return try_complete(self._block_tokens, self.definitions.env())
         tokens = try_parse(self.head + self.source, self.definitions.env())
         if self.head and tokens and tokens[0].type == "table_open":
             end = next((number for number, token in enumerate(tokens) if token.type == "thead_close"), 0)
@@ -133,10 +136,7 @@ class Blocks:
         if self._closed_before and self._tail[self._seen : self._seen + 1] not in self._closed_before:
             self._hand_over(self._seen, finished)
             self._head, self._part_of, self._seen, self._closed_before = "", None, 0, ""
-        return Update(finished, self._block(self._tail, is_growing=True))
-
-    def _block(self, source: str, *, is_growing: bool = False) -> Block:
-        return Block(source, self._definitions, self._head, self._part_of, is_growing)
+        return Update(finished, Block(self._tail, self._definitions, self._head, self._part_of, is_growing=True))
 
     def _read(self, complete: int, finished: list[Block]) -> None:
         """Read the tail's complete lines: hand over the blocks that ended, and parts of one that grows long."""
@@ -144,9 +144,11 @@ class Blocks:
         offset = len(self._head)
         lines = [0, *(match.end() for match in _LINE_END.finditer(text))]
         tokens = _block_tokens(text, self._definitions)
-        starts = [lines[start] for start in block_starts(text, tokens)]
-        for start, end in pairwise(starts):
-            self._hand_over(end - max(start, offset), finished)
+        numbers = block_starts(text, tokens)
+        starts = [lines[number] for number in numbers]
+        read = _tokens_between(tokens, numbers)
+        for (start, end), block_tokens in zip(pairwise(starts), read, strict=False):
+            self._hand_over(end - max(start, offset), finished, None if self._head else block_tokens)
             self._head, self._part_of = "", None
         if self._cut_long and len(self._tail) > LONG and (place := _place_to_cut(text, tokens, lines)) is not None:
             head, end = place
@@ -158,9 +160,10 @@ class Blocks:
         self._seen = len(text) - offset - sum(len(block.source) for block in finished)
         self._closed_before = _closed_before(tokens, lines, text)
 
-    def _hand_over(self, length: int, finished: list[Block]) -> None:
-        """Finish the first `length` characters of the tail."""
-        finished.append(self._block(self._tail[:length]))
+    def _hand_over(self, length: int, finished: list[Block], tokens: list[Token] | None = None) -> None:
+        """Finish the first `length` characters of the tail, whose block tokens may be known."""
+        source = self._tail[:length]
+        finished.append(Block(source, self._definitions, self._head, self._part_of, _block_tokens=tokens))
         self._tail = self._tail[length:]
         self._definitions.add(finished[-1].source)
 
@@ -191,6 +194,18 @@ def block_starts(text: str, tokens: list[Token]) -> list[int]:
         starts += [line for line in range(end, begin) if lines[line].strip(" \t")][:1] or [begin]
         end = finish
     return [0, *(start for start in starts[1:] if start < len(lines))]
+
+
+def _tokens_between(tokens: list[Token], numbers: list[int]) -> list[list[Token]]:
+    """The block tokens from each of these lines to the next, for the blocks that begin there."""
+    groups: list[list[Token]] = [[] for _ in numbers]
+    group = 0
+    for token in tokens:
+        if token.level == 0 and token.map and token.nesting >= 0:
+            while group + 1 < len(numbers) and token.map[0] >= numbers[group + 1]:
+                group += 1
+        groups[group].append(token)
+    return groups
 
 
 def _closed_before(tokens: list[Token], lines: list[int], text: str) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from llmvision_magic.rendering import footnotes, maths, rewriting
@@ -56,13 +57,39 @@ def parse(text: str, env: MutableMapping[str, object] | None = None) -> list[Tok
     """
     env = {} if env is None else env
     try:
-        tokens = parser().parse(well_formed(text), env)
+        return _checked(parser().parse(well_formed(text), env))
     except RecursionError as error:
         raise NestingError from error
+
+
+def _checked(tokens: list[Token]) -> list[Token]:
     # A list adds two levels at once, so the parser may have stopped at either of the last two.
     if any(token.level >= MAX_NESTING - 2 for token in tokens):
         raise NestingError
     return tokens
+
+
+def try_complete(tokens: list[Token], env: MutableMapping[str, object]) -> list[Token] | None:
+    """What `parse` makes of a text whose block tokens are there already; None where it is nested too deeply.
+
+    Args:
+        tokens: Block tokens, from `parse_blocks`; they become part of the result.
+        env: Link and footnote definitions known from before.
+    """
+    state = StateCore("", parser(), env, tokens)
+    try:
+        for rule in _rules_after_block():
+            rule(state)
+        return _checked(state.tokens)
+    except (RecursionError, NestingError):
+        return None
+
+
+@functools.cache
+def _rules_after_block() -> list[Callable[[StateCore], None]]:
+    core = parser().core.ruler
+    names = core.get_active_rules()
+    return core.getRules("")[names.index("block") + 1 :]
 
 
 def try_parse(text: str, env: MutableMapping[str, object] | None = None) -> list[Token] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llmvision_magic.connections import Target
@@ -195,8 +195,7 @@ class Arrival:
         """The reply with its status and, when it did not end by itself, the reason."""
         seconds = (self._ended or time.monotonic()) - self._began
         reply = self._builder.reply(self._status, seconds=seconds)
-        notice = self._notice(reply, max_tokens)
-        return self._builder.reply(self._status, notice, seconds)
+        return replace(reply, notice=self._notice(reply, max_tokens))
 
     def _notice(self, reply: Reply, max_tokens: int | None) -> str:
         if self._status == "interrupted":

@@ -164,16 +164,13 @@ class ReplyBuilder:
 
     def reply(self, status: Status = "complete", notice: str = "", seconds: float | None = None) -> Reply:
         """The reply as collected so far."""
+        texts = {index: "".join(parts) for index, parts in sorted(self.parts.items())}
         choices = tuple(
-            Choice(
-                index,
-                Message(self.roles.get(index, "assistant"), "".join(parts)),
-                self.finish_reasons.get(index),
-            )
-            for index, parts in sorted(self.parts.items())
+            Choice(index, Message(self.roles.get(index, "assistant"), text), self.finish_reasons.get(index))
+            for index, text in texts.items()
         )
         return Reply(
-            text=self.text,
+            text=texts.get(0, ""),
             model=self.model,
             finish_reason=self.finish_reasons.get(0),
             usage=self.usage,

@@ -396,6 +396,18 @@ def test_long_reply_needs_fewer_outputs_than_jupyterlab_shows(kernel, chat_serve
     assert cell.only.plain == "".join(text + "\n\n" for text in paragraphs)
 
 
+def test_giant_reply_is_kept_whole_and_shown_in_part(kernel, chat_server):
+    """What no page can hold is not rendered; the text is all there, and the output says what is missing."""
+    text = "Some words.\n\n" * 40_000
+    half = len(text) // 2
+    chat_server.script(stream(sse(text[:half]), delay(0.2), sse(text[half:]), sse(finish="stop"), done()))
+    cell = kernel.ok("%%chat -o giant\nHello")
+    assert cell.only.plain == text
+    assert kernel.value("len(giant.text)") == len(text)
+    assert "Only the first 200,000 of 520,000 characters are shown" in cell.only.html
+    assert len(cell.only.html) < 500_000
+
+
 def test_stall_is_told_and_goes_away_with_the_next_text(kernel, chat_server):
     """The reader sees how long the server has said nothing, under the text that is there."""
     chat_server.script(stream(sse("Begin"), wait(), sse(" and end."), sse(finish="stop"), done()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import (
+    MOST_SHOWN,
     Block,
     Blocks,
     Footer,
@@ -87,6 +88,10 @@ class NotebookView:
         if not self._length:
             # Once, before all blocks: an output that is updated would carry it again each time.
             self._put(style_bundle())
+        if self._length >= MOST_SHOWN:
+            self._length += len(text)
+            self.wait(f"{self._length:,} characters so far; the first {MOST_SHOWN:,} are shown")
+            return
         finished = self._feed(text)
         if finished:
             self._show_finished(finished)
@@ -96,8 +101,8 @@ class NotebookView:
             self._put(NOTHING, self._tail_id)
 
     def _feed(self, text: str) -> list[Block]:
+        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
         self._length += len(text)
-        update = self._blocks.feed(text)
         self._finished += update.finished
         self._line = ""
         self._tail = update.tail if update.tail.source.strip() else None

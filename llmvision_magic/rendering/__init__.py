@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block, Blocks, Update
-from llmvision_magic.rendering.bundle import Footer, blocks_bundle, reply_bundle, status_html, style_bundle
+from llmvision_magic.rendering.bundle import MOST_SHOWN, Footer, blocks_bundle, reply_bundle, status_html, style_bundle
 from llmvision_magic.rendering.terminal import plain_for_terminal
 
 __all__ = [
+    "MOST_SHOWN",
     "Block",
     "Blocks",
     "Footer",

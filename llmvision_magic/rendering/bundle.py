@@ -22,6 +22,9 @@ _ARRIVING_STYLE = (
     ".llmvm-on:not(#_#_)>*{margin-bottom:0}</style>"
 )
 
+MOST_SHOWN = 200_000
+"""Characters of a reply that are rendered, some 50,000 tokens: a page with more is no page. The plain text has all."""
+
 ARRIVING_PLAIN = 80
 """Characters of plain text sent with blocks while a reply arrives: half of all bytes would be for nobody to see."""
 
@@ -65,24 +68,30 @@ def reply_bundle(reply: Reply, footer: Footer | None = None, blocks: Sequence[Bl
         blocks: The reply's blocks as they were shown while it arrived; what was made for them is not made again.
 
     Returns:
-        ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly.
+        ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly. The
+        first two hold at most `MOST_SHOWN` characters of the reply, and the HTML then says so.
     """
     from llmvision_magic.rendering.defuse import rewritten
     from llmvision_magic.rendering.html import render, written
     from llmvision_magic.rendering.markdown import try_parse
 
-    whole = try_join(blocks, reply.text)
+    shown = reply.text[:MOST_SHOWN]
+    footer = footer or Footer.of(reply)
+    if len(reply.text) > MOST_SHOWN:
+        kept = f"Only the first {MOST_SHOWN:,} of {len(reply.text):,} characters are shown; the plain text has all."
+        footer = Footer(footer.parts, f"{footer.notice} {kept}".strip())
+    whole = try_join(blocks, shown)
     if whole is None:
-        tokens = try_parse(reply.text)
-        body = written(tokens, reply.text)
+        tokens = try_parse(shown)
+        body = written(tokens, shown)
     else:
         tokens, body = whole
     others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
     for number, text in enumerate(others, start=2):
-        body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text)}'
+        body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
     return {
-        "text/html": style() + _wrapped(body + _footer_html(footer or Footer.of(reply))),
-        "text/markdown": rewritten(tokens, reply.text),
+        "text/html": style() + _wrapped(body + _footer_html(footer)),
+        "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
 

@@ -12,7 +12,7 @@ import pytest
 from browser_setup import browser_path
 from lab import Notebook, chromium, running_lab, write_notebook
 from playwright.sync_api import Page
-from servers.scripting import done, sse, stream, text_stream, wait
+from servers.scripting import done, sse, stream, text_stream, tokens, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -125,6 +125,35 @@ def test_everything_markdown_has_is_set_well(page: Page, tmp_path: Path, chat_se
         assert output.locator("mjx-container").count() == 0
         assert output.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
         picture(page, f"sample-{theme}")
+
+
+TOPS = """
+() => [...document.querySelectorAll('.jp-CodeCell')[1].querySelectorAll(
+  '.llmvm :is(h2, p, table, li, blockquote, pre)')].map(node => Math.round(node.getBoundingClientRect().top))
+"""
+
+
+def test_nothing_jumps_when_the_reply_is_complete(page: Page, tmp_path: Path, chat_server):
+    """Blocks in outputs of their own stand where they stand in the one output at the end."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write_notebook(work / "calm.ipynb", "%load_ext llmvision_magic", "%%chat\nShow me everything.")
+    body, _, note = SAMPLE.partition("[^1]: ")
+    chat_server.script(stream(tokens(body, 100), wait(), sse("[^1]: " + note), sse(finish="stop"), done()))
+    with running_lab(tmp_path, work, LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "calm.ipynb")
+        notebook.run_all()
+        page.get_by_text("close enough").wait_for()
+        chat_server.holding()
+        while_streaming = page.evaluate(TOPS)
+        assert notebook.outputs()[1] > 1
+        chat_server.release()
+        notebook.wait_idle()
+        at_the_end = page.evaluate(TOPS)
+        assert notebook.outputs()[1] == 1
+    moved = [abs(before - after) for before, after in zip(while_streaming, at_the_end, strict=False)]
+    assert len(moved) > 8
+    assert max(moved) <= 3  # pixels
 
 
 def test_text_is_seen_before_the_reply_is_complete_and_stop_ends_it(page: Page, tmp_path: Path, chat_server):

@@ -15,12 +15,8 @@ from llmvision_magic.rendering.blocks import Block, try_join
 # same for MathJax 2.
 _NO_MATHJAX = " mathjax_ignore tex2jax_ignore"
 
-# JupyterLab puts padding and a border above each output; without it blocks stand as far apart as they will in the end.
-# Parts of a long block stand closer still: as if they were one.
-_ARRIVING_STYLE = (
-    "<style>.llmvm-part:not(#_#_){margin-bottom:calc(-1px - var(--jp-code-padding,-1px))}"
-    ".llmvm-on:not(#_#_)>*{margin-bottom:0}</style>"
-)
+# Parts of a long block stand as close as if they were one.
+_ARRIVING_STYLE = "<style>.llmvm-on:not(#_#_)>*{margin-bottom:0}</style>"
 
 MOST_SHOWN = 200_000
 """Characters of a reply that are rendered, some 50,000 tokens: a page with more is no page. The plain text has all."""
@@ -107,7 +103,7 @@ def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
     if len(plain) > ARRIVING_PLAIN:
         plain = "…" + plain[-ARRIVING_PLAIN:]
     joined = " llmvm-on" if blocks[-1].part_of is not None else ""
-    return {"text/html": _wrapped(body, " llmvm-part" + joined), "text/plain": plain}
+    return {"text/html": _wrapped(body, joined), "text/plain": plain}
 
 
 def style_bundle() -> dict[str, str]:

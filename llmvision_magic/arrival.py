@@ -115,6 +115,7 @@ class Arrival:
     Attributes:
         error: What ended the reply, when it did not end by itself.
         left_out: How many of the oldest turns were not sent.
+        has_words: Whether something to be read was shown: the mark of a heading is nothing.
     """
 
     def __init__(self, target: Target, view: View) -> None:
@@ -130,6 +131,7 @@ class Arrival:
         self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
         self.error: BaseException | None = None
         self.left_out = 0
+        self.has_words = False
 
     def take(self, frame: Frame[Event]) -> None:
         """Collect a frame's events and show them."""
@@ -140,6 +142,7 @@ class Arrival:
             if text:
                 self._view.add(text)
                 self._has_text = True
+                self.has_words = self.has_words or any(character.isalnum() for character in text)
             elif line := self._stalled_line(frame.silent) if self._has_text else self._waiting_line():
                 self._view.wait(line)
         except Exception as error:  # showing must not end the reading: the reply goes on and is kept

@@ -54,6 +54,8 @@ class Paced(Generic[Item]):
 
     Attributes:
         interval: May be changed between two frames.
+        eager: While set, a frame comes as soon as there is an item: nothing is to be read yet. To be unset by whoever
+            iterates.
         error: What ended the reading, if it did not end well.
     """
 
@@ -68,6 +70,7 @@ class Paced(Generic[Item]):
         self._produce = produce
         self._stop = stop
         self.interval = interval
+        self.eager = True
         self._clock = clock
         self._arrived: deque[Item] = deque()
         # The only queue whose put() may be called in a signal handler while the same thread is inside get().
@@ -116,7 +119,6 @@ class Paced(Generic[Item]):
     def __iter__(self) -> Iterator[Frame[Item]]:
         forget = self._stop.wake(lambda: self._wake.put(None))
         due = self._clock()
-        began = False
         self.start()
         try:
             while not (self._ended or self._stop.is_set):
@@ -129,15 +131,15 @@ class Paced(Generic[Item]):
                         if not self._ended and not self._stop.is_set:
                             yield Frame([], self._clock() - self._last)
                         continue
-                if not began:
-                    began = True
+                if self.eager:
                     due = self._clock() + FIRST_DELAY
                 while not (self._ended or self._stop.is_set) and self._clock() < due:
                     self._wait(due - self._clock())
                 if self._ended or self._stop.is_set:
                     break
-                due = self._clock() + self.interval
+                begin = self._clock()
                 yield Frame(self.rest(), 0.0)
+                due = begin + self.interval
         finally:
             if not self._ended:  # the caller left early: nobody wants the rest
                 self._stop.set("abandoned")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
 from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.errors import ChatError, ContextTooLong, InvalidInput
+from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
 from llmvision_magic.messages import Content, Delta, Message, Reply
 from llmvision_magic.pacing import Paced
@@ -226,7 +226,7 @@ class Session:
             view.prepare()
             for frame in paced:
                 arrival.take(frame)
-                paced.interval = view.interval
+                paced.interval, paced.eager = view.interval, not arrival.has_words
             arrival.end(paced.rest(), paced.error, stop)
         finally:
             reply = arrival.reply(plan.parameters.max_tokens)
@@ -243,6 +243,9 @@ class Session:
             error=arrival.error,
         )
         arrival.show(outcome)
+        if stop.is_set and outcome.error is None:
+            # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
+            return replace(outcome, error=Interrupted("Interrupted."))
         return outcome
 
     def _produce(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:

@@ -39,8 +39,8 @@ PARAGRAPH = "Some words of *Markdown* text with `code` and a [link](https://exam
 
 # A name, and what makes the reply: (a text, how often it is sent), each time as one event.
 GIANTS: dict[str, list[tuple[str, int]]] = {
-    "paragraphs of 2 MB": [(PARAGRAPH * 500, 6)],
-    "a code block of 30 MB": [("```python\n", 1), ("value = 1  # a comment\n" * 43_478, 30), ("```\n", 1)],
+    "paragraphs of 1 MB": [(PARAGRAPH * 500, 3)],
+    "a code block of 10 MB": [("```python\n", 1), ("value = 1  # a comment\n" * 43_478, 10), ("```\n", 1)],
     "a line of 10 MB": [("word " * (PIECE // 5), 10)],
     "a line of 10 MB at once": [("x" * 10 * PIECE, 1)],
     "a million stars": [("*" * PIECE, 1)],
@@ -54,7 +54,7 @@ GIANTS: dict[str, list[tuple[str, int]]] = {
     "100,000 images": [("![" * 100_000, 1)],
     "a table of 10,000 columns": [("|a" * 10_000 + "|\n" + "|-" * 10_000 + "|\n", 1), ("|b" * 10_000 + "|\n", 3)],
     "a table of 20,000 rows": [("| a | b |\n| - | - |\n", 1), ("| cell | other |\n" * 1_000, 20)],
-    "a list of 20,000 items": [("- an item with *some* text\n" * 1_000, 20)],
+    "a list of 10,000 items": [("- an item with *some* text\n" * 1_000, 10)],
     "20,000 small paragraphs": [("wo rd\n\n" * 1_000, 20)],
     "10,000 notes": [("[^1]: a note\n\n" * 1_000, 10)],
     "200,000 ampersands": [("&" * 100_000, 2)],
@@ -98,7 +98,7 @@ def test_giant_reply_is_kept_whole(kernel, chat_server, name):
     assert kernel.ok("%%chat --once\nafterwards").only.plain.startswith("echo: afterwards")
 
 
-@pytest.mark.parametrize("name", ["paragraphs of 2 MB", "a line of 10 MB", "a list of 20,000 items"])
+@pytest.mark.parametrize("name", ["paragraphs of 1 MB", "a line of 10 MB", "a list of 10,000 items"])
 def test_giant_reply_is_interrupted_while_it_streams(kernel, chat_server, name):
     """The kernel answers an interrupt in the middle of it; what had come is kept."""
     expected = "Beginning\n\n" + "".join(text * count for text, count in GIANTS[name])
@@ -122,6 +122,6 @@ def test_giant_reply_is_interrupted_while_it_streams(kernel, chat_server, name):
 
 def test_reply_that_holds_giant_code_gives_it_whole(kernel, chat_server):
     """`Reply.code_blocks` of a giant reply is the giant code."""
-    chat_server.script(stream(*script_of("a code block of 30 MB"), sse(finish="stop"), done()))
+    chat_server.script(stream(*script_of("a code block of 10 MB"), sse(finish="stop"), done()))
     kernel.ok("%%chat -o reply\nHello")
-    assert kernel.value("[[b.language, len(b.code)] for b in reply.code_blocks]") == [["python", 23 * 43_478 * 30 - 1]]
+    assert kernel.value("[[b.language, len(b.code)] for b in reply.code_blocks]") == [["python", 23 * 43_478 * 10 - 1]]

@@ -36,6 +36,28 @@ def test_items_at_once_make_no_frame():
     assert paced.rest() == ["all"]
 
 
+def test_first_words_are_not_kept_waiting_by_what_came_before_them():
+    """A frame in which nothing could be read does not use up the time to the next."""
+    times = iter(range(10_000))
+    asked = threading.Event()
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("sending")
+        assert asked.wait(30)
+        take("first words")
+        done.wait(30)
+
+    done = threading.Event()
+    paced: Paced[str] = Paced(produce, Stop(), interval=10_000.0, clock=lambda: float(next(times)))
+    for frame in paced:
+        if frame.items == ["sending"]:
+            asked.set()
+        elif frame.items == ["first words"]:
+            break
+    done.set()
+    assert frame.items == ["first words"]
+
+
 def test_text_is_handed_on_though_nothing_follows_it():
     """The clock decides: an item that no other follows is in a frame while the reader still waits."""
     goes_on = threading.Event()

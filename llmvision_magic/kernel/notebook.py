@@ -27,6 +27,9 @@ LONG_TAIL = 1500
 LONG_INTERVAL = 0.09
 """Seconds between frames then; no text waits longer than 0.1 s in all."""
 
+LONG_REPLY = 20_000
+"""Characters from which on an interrupted reply is left in the parts it was shown in."""
+
 MOST_OUTPUTS = 48
 """Outputs of a cell while a reply arrives; JupyterLab hides what comes after 50."""
 
@@ -149,7 +152,10 @@ class NotebookView:
         """Replace everything by the final output."""
         try:
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
-            bundle = reply_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice), blocks)
+            # Whoever stopped a reply wants the kernel back now.
+            at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
+            footer = Footer(outcome.facts(), outcome.reply.notice)
+            bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
         except Exception:  # a reply that was paid for is shown, if need be as bare text
             bundle = {"text/plain": outcome.reply.text}
         if self._outputs:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-LONG = 700
+LONG = 500
 """Characters from which on an unfinished block is cut: it is sent again with every frame."""
 
 KEPT_LINES = 4
@@ -269,7 +269,7 @@ def _place_to_cut(text: str, tokens: list[Token], lines: list[int]) -> tuple[str
     return head, lines[rows[-1]]
 
 
-def try_join(blocks: Sequence[Block], text: str) -> tuple[list[Token], str] | None:
+def try_join(blocks: Sequence[Block], text: str, *, in_parts: bool = False) -> tuple[list[Token], str] | None:
     """Tokens and HTML of a whole reply from those of its blocks; None where the whole may read otherwise.
 
     A definition that came late changes blocks before it, and notes move to the end; a text that is nested too deeply
@@ -278,6 +278,7 @@ def try_join(blocks: Sequence[Block], text: str) -> tuple[list[Token], str] | No
     Args:
         blocks: All blocks of the text, in order.
         text: The reply.
+        in_parts: Leave blocks that were cut as they are.
     """
     from llmvision_magic.rendering.html import MAX_FORMULAS
 
@@ -287,7 +288,7 @@ def try_join(blocks: Sequence[Block], text: str) -> tuple[list[Token], str] | No
         return None
     tokens: list[Token] = []
     html = []
-    for block in _whole(blocks):
+    for block in blocks if in_parts else _whole(blocks):
         if block.tokens is None:
             return None
         tokens += block.tokens

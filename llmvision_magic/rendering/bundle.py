@@ -18,10 +18,10 @@ _NO_MATHJAX = " mathjax_ignore tex2jax_ignore"
 # Parts of a long block stand as close as if they were one.
 _ARRIVING_STYLE = "<style>.llmvm-on:not(#_#_)>*{margin-bottom:0}</style>"
 
-MOST_SHOWN = 200_000
-"""Characters of a reply that are rendered, some 50,000 tokens: a page with more is no page. The plain text has all."""
+MOST_SHOWN = 100_000
+"""Characters of a reply that are rendered, some 25,000 tokens: a page with more is no page. The plain text has all."""
 
-ARRIVING_PLAIN = 80
+ARRIVING_PLAIN = 40
 """Characters of plain text sent with blocks while a reply arrives: half of all bytes would be for nobody to see."""
 
 _ENDS = {
@@ -55,13 +55,16 @@ class Footer:
         return cls(parts, reply.notice or _ENDS.get(reply.finish_reason or "", ""))
 
 
-def reply_bundle(reply: Reply, footer: Footer | None = None, blocks: Sequence[Block] = ()) -> dict[str, str]:
+def reply_bundle(
+    reply: Reply, footer: Footer | None = None, blocks: Sequence[Block] = (), *, at_once: bool = False
+) -> dict[str, str]:
     """A reply that has ended, by MIME type.
 
     Args:
         reply: The reply.
         footer: What to put under it; None for what its own fields say.
         blocks: The reply's blocks as they were shown while it arrived; what was made for them is not made again.
+        at_once: Leave a long block in the parts it was shown in: reading it anew as a whole takes its time.
 
     Returns:
         ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly. The
@@ -76,7 +79,7 @@ def reply_bundle(reply: Reply, footer: Footer | None = None, blocks: Sequence[Bl
     if len(reply.text) > MOST_SHOWN:
         kept = f"Only the first {MOST_SHOWN:,} of {len(reply.text):,} characters are shown; the plain text has all."
         footer = Footer(footer.parts, f"{footer.notice} {kept}".strip())
-    whole = try_join(blocks, shown)
+    whole = try_join(blocks, shown, in_parts=at_once)
     if whole is None:
         tokens = try_parse(shown)
         body = written(tokens, shown)

@@ -44,6 +44,7 @@ _LINE_START = re.compile(r"(?:[#+=:%-]|\d+(?=[.)]))")
 # Line ends to some readers, and other control characters.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _LIVE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:])|`(?=`)")
+_BARE_FTP = re.compile(r"(ftp):(?=//)", re.IGNORECASE)
 _URL_SAFE = ":/?#&=%+,;.-_~!@"
 # Fences that some front ends draw, load from or run instead of showing them.
 _DRAWN = re.compile(
@@ -51,7 +52,7 @@ _DRAWN = re.compile(
 )
 _ACTIVE_TEX = re.compile(
     r"""["`$@]|\]\(|\]\[|\]:|!\[|<[A-Za-z/!?]|
-    \\(?:href|url|require|style|class|cssId|html\w*|unicode|data|include\w*|input|def|[egx]def|let|catcode|csname|char|
+    \\(?:href|url|(?:eq)?ref|label|tag|require|style|class|cssId|html\w*|unicode|data|include\w*|input|def|[egx]def|let|catcode|csname|char|
     (?:re)?newcommand|providecommand|(?:re)?newenvironment|Declare\w*|mmlToken|toggle|\w*tip|action|verb|bbox|
     begingroup|global|write|read|open\w*|loop|special)(?![A-Za-z])""",
     re.VERBOSE,
@@ -249,6 +250,8 @@ def _line(line: str) -> str:
 
 def _text(text: str) -> str:
     escaped = _CONTROLS.sub(" ", text).replace("\n", " ").replace("\t", " ").translate(_ENTITIES)
+    # Many readers make links of bare addresses; of these schemes only.
+    escaped = _BARE_FTP.sub(r"\1&#58;", escaped)
     # Before a link, an exclamation mark would make an image of it.
     return f"{escaped[:-1]}&#33;" if escaped.endswith("!") else escaped
 

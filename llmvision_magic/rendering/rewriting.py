@@ -6,6 +6,8 @@ Both outputs, HTML and the Markdown handed on, are made from the tokens after th
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, ip_address
+from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -15,6 +17,7 @@ MAX_BRACKETS = 2_000
 """Opening brackets in one paragraph up to which links are looked for; each may cost a look at what follows it."""
 
 _ALLOWED_URL = re.compile(r"(?:https?://|mailto:)[^\s\\]+\Z", re.IGNORECASE)
+_FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20\x7f#%/<>?@\\^|`{}\"]")
 _TASK = re.compile(r"\[([ xX])\](?=\s)")
 
 
@@ -26,8 +29,27 @@ def install(md: MarkdownIt) -> None:
 
 
 def is_allowed(url: str) -> bool:
-    """Whether a link may lead there: absolute http, https and mailto addresses only."""
-    return _ALLOWED_URL.match(url) is not None
+    """Whether a link may lead there: absolute http, https and mailto addresses that a browser can read.
+
+    JupyterLab takes what cannot be read for the path of a file beside the notebook, and opens it.
+    """
+    if _ALLOWED_URL.match(url) is None:
+        return False
+    return url[:7].lower() == "mailto:" or _has_host(url)
+
+
+def _has_host(url: str) -> bool:
+    """Whether the address has a host (https://url.spec.whatwg.org/#host-parsing, as far as it matters here)."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        if "[" in parts.netloc:
+            ip_address(host)
+        elif host.rpartition(".")[2].isdigit():  # then all of it is read as a number
+            IPv4Address(host)
+    except ValueError:
+        return False
+    return bool(host) and not _FORBIDDEN_IN_HOST.search(host)
 
 
 def plain_text(tokens: list[Token] | None) -> str:

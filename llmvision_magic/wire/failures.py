@@ -9,6 +9,8 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -104,11 +106,22 @@ def _sentence(kind: type[ChatError], error: Exception, server: Server, timeouts:
     if isinstance(error, httpx.ConnectTimeout):
         return f"No connection to {server.address} within {timeouts.connect:g} s: check the base URL and the network."
     if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
-        return f"No connection to {server.address}: {_circumstance(error)}."
+        return f"No connection to {server.address}{_through(server.address)}: {_circumstance(error)}."
     return (
         f"The connection to {server.address} ended before the reply began ({_circumstance(error)}): "
         "the request may have been received and is not sent again by itself; run the cell again."
     )
+
+
+def _through(address: str) -> str:
+    """The proxy that the environment puts before this address, in words; it may be what cannot be reached."""
+    parts = urlsplit(address)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return ""
+    host = urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc.rpartition("@")[2]
+    return f" through the proxy {host} (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)"
 
 
 def _circumstance(error: Exception) -> str:
@@ -184,8 +197,8 @@ def from_status(
     if status == 429 or status >= 500:
         state = "is busy" if status in (429, 503) else "failed"
         advice = "Try again later."
-        if asked_pause is not None:
-            advice = f"It asks to wait {asked_pause:.0f} s; try again then."
+        if asked_pause is not None and asked_pause >= 1:
+            advice = f"It asks to wait {asked_pause:,.0f} s; try again then."
         return ServerBusy(
             f"The server at {server.address} {state} ({status}){words}{advice}", status=status, server_message=said
         )

@@ -22,12 +22,10 @@ from documents import tokens
 from jupyter_client.manager import KernelManager
 from kernels import Cell, Kernel, Output
 from markdown_it import MarkdownIt
+from meter import Meter, size
 from systems import System
 
 WARM_UP = "mixed-50"
-SHOWN = ("display_data", "update_display_data", "execute_result")
-OUTPUTS = (*SHOWN, "stream", "clear_output", "error")
-AROUND = ("header", "parent_header", "metadata")
 TIMED = """
 import time
 _began = time.process_time()
@@ -87,10 +85,11 @@ class Measured:
         messages: Messages with output, as they came over iopub.
         content_bytes: JSON of their contents.
         whole_bytes: JSON of the whole messages.
-        first_paint: From the server's first event to the arrival of the first message with text of the reply.
-        largest_gap: Longest time between the arrivals of two messages that show text.
-        lag: From the server's last event, the finish reason, to the arrival of the last message that shows text.
-        by_header: The same three times by the date in the messages' headers, when the kernel made them.
+        first_paint: From the server's first event to the arrival of the first message with some of the reply.
+        first_word: The same for the first message with a word to read: a mixed document begins with a heading's mark.
+        largest_gap: Longest time between the arrivals of two such messages.
+        lag: From the server's last event, the finish reason, to the arrival of the last such message.
+        by_header: First paint, largest gap and lag by the date in the messages' headers, when the kernel made them.
         saved_bytes: JSON of the data of the outputs that are left.
         peak: Largest resident memory the kernel had.
         ended: Whether the cell ended within its time; otherwise the numbers tell how far it came.
@@ -108,6 +107,7 @@ class Measured:
     whole_bytes: int
     reply_bytes: int
     first_paint: float | None
+    first_word: float | None
     largest_gap: float | None
     lag: float | None
     by_header: tuple[float, float, float] | None
@@ -179,49 +179,6 @@ def fresh_kernel(python: Path, folder: Path, **environment: str) -> Iterator[Ker
         manager.cleanup_resources()
 
 
-def size(value: object) -> int:
-    """Bytes of a value as the kernel's JSON has them."""
-    return len(json.dumps(value, default=str, ensure_ascii=False).encode())
-
-
-class Meter:
-    """Takes the messages of one cell as they arrive.
-
-    Each is measured and let go: some systems send hundreds of megabytes.
-    """
-
-    def __init__(self, kernel: Kernel, text: str, limit: float) -> None:
-        self._kernel = kernel
-        self._text = text
-        self._deadline = time.time() + limit
-        self.in_time = True
-        self.messages = self.content_bytes = self.whole_bytes = 0
-        self.arrived: list[float] = []  # time.time() of the messages that show text of the reply
-        self.made: list[float] = []  # the dates in their headers
-        self.last = 0.0
-
-    def __call__(self, cell: Cell) -> None:
-        now = time.time()
-        message = cell.messages.pop()
-        kind, content = message["msg_type"], message["content"]
-        if kind in OUTPUTS:
-            self.last = now
-            self.messages += 1
-            self.content_bytes += (content_bytes := size(content))
-            self.whole_bytes += content_bytes + sum(size(message[part]) for part in AROUND)
-        if kind in SHOWN and (self.arrived or self._shows_reply(content["data"])):
-            self.arrived.append(now)
-            self.made.append(message["header"]["date"].timestamp())
-        if now > self._deadline and self.in_time:
-            self.in_time = False
-            self._kernel.interrupt()
-
-    def _shows_reply(self, data: dict[str, str]) -> bool:
-        # While a reply arrives, an ellipsis may stand for what precedes.
-        texts = (data.get(kind, "").strip().removeprefix("…") for kind in ("text/plain", "text/markdown"))
-        return any(text and text in self._text for text in texts)
-
-
 def measure(system: System, document: Document, server: ModelServer, folder: Path, limit: float) -> Measured:
     """Load the system in a fresh kernel, hold a first short chat, then measure the reply.
 
@@ -265,6 +222,7 @@ def measure(system: System, document: Document, server: ModelServer, folder: Pat
         whole_bytes=meter.whole_bytes,
         reply_bytes=len(text.encode()),
         first_paint=_delay(meter.arrived[:1], first),
+        first_word=_delay(meter.word, first),
         largest_gap=_largest_gap(meter.arrived),
         lag=_delay(meter.arrived[-1:], last),
         by_header=_times(meter.made, first, last),

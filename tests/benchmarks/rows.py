@@ -146,6 +146,9 @@ class Table:
         )
         for number, (label, value, must, reach) in enumerate(parts):
             yield self._time(label, SLOW, value, number, must, reach)
+        words = self._each(SLOW, lambda one: one.first_word)
+        note = "a word is there with the second event, 10 ms later"
+        yield self._row(f"first word after first event, {SLOW}, ms", SLOW, words, None, None, 1, note)
         yield self._time("first paint after first event", THOUGHTFUL, lambda one: one.first_paint, 0, 10, 4)
         yield self._time("last update after last event", FAST, lambda one: one.lag, 2, 250, 100)
 

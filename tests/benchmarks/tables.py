@@ -64,7 +64,7 @@ def comparison(runs: Runs, systems: Iterable[System], models: Cells, missing: Ca
         for system in systems:
             found = [run[system.name, model] for run in runs if (system.name, model) in run]
             if not found:
-                lines.append((model, system.name, *[""] * 11, f"not measured: {missing(system.name, model)}"))
+                lines.append((model, system.name, *[""] * 12, f"not measured: {missing(system.name, model)}"))
                 continue
             pairs = [
                 (run[system.name, model], run[FLOOR.name, model])
@@ -90,6 +90,7 @@ def _numbers(found: list[Measured], pairs: list[tuple[Measured, Measured]]) -> l
         middle(lambda one: one.content_bytes / one.reply_bytes, 1),
         middle(lambda one: one.whole_bytes / one.reply_bytes, 1),
         middle(lambda one: one.first_paint, 1),
+        middle(lambda one: one.first_word, 1),
         middle(lambda one: one.largest_gap, 1),
         middle(lambda one: one.lag, 1),
         f"{median(one.peak - floor.peak for one, floor in pairs):.1f}" if pairs else "–",
@@ -100,6 +101,14 @@ def compared(lines: list[Cells]) -> str:
     """The table of all systems."""
     head = (
         *("reply", "system", "load+first CPU, ms", "CPU, ms", "÷ floor", "seconds", "messages", "content ÷ reply"),
-        *("whole ÷ reply", "first paint, ms", "largest gap, ms", "last update, ms", "peak − floor, MB", ""),
+        *(
+            "whole ÷ reply",
+            "first paint, ms",
+            "first word, ms",
+            "largest gap, ms",
+            "last update, ms",
+            "peak − floor, MB",
+            "",
+        ),
     )
-    return aligned([head, *lines], frozenset(range(2, 13))) + "\n\n" + COMPARED
+    return aligned([head, *lines], frozenset(range(2, 14))) + "\n\n" + COMPARED

@@ -1,4 +1,4 @@
-"""Small servers in a thread of the test, for what is below or beside HTTP: kernels reach them over the loopback address."""
+"""Small servers in a thread of the test, for what is below or beside HTTP; kernels reach them over the loopback."""
 
 from __future__ import annotations
 

@@ -60,6 +60,11 @@ class Cell:
         return "\n".join(output.plain for output in self.outputs)
 
     @property
+    def html(self) -> str:
+        """HTML of all outputs. While a reply arrives, only this holds all of its words."""
+        return "\n".join(output.html for output in self.outputs)
+
+    @property
     def only(self) -> Output:
         """The one output of the cell."""
         assert len(self.outputs) == 1, [output.plain for output in self.outputs]

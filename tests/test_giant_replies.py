@@ -106,7 +106,7 @@ def test_giant_reply_is_interrupted_while_it_streams(kernel, chat_server, name):
     sent: list[float] = []
 
     def look(cell: Cell) -> None:
-        if "Beginning" in cell.plain and not sent:
+        if "Beginning" in cell.html and not sent:
             sent.append(time.monotonic())
             kernel.interrupt()
 

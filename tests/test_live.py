@@ -157,7 +157,7 @@ class Interrupter:
     def __call__(self, cell: Cell) -> None:
         if self._sent is not None:
             self.seconds = time.monotonic() - self._sent
-        elif self._text in cell.plain:
+        elif self._text in cell.plain or self._text in cell.html:
             self._sent = time.monotonic()
             self._kernel.interrupt()
 
@@ -272,7 +272,7 @@ def test_second_interrupt_is_pythons_own(kernel, chat_server):
     sent = []
 
     def look(cell: Cell) -> None:
-        if "So far" in cell.plain and not sent:
+        if "So far" in cell.html and not sent:
             sent.append(True)
             kernel.interrupt()
             kernel.interrupt()

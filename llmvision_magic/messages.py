@@ -35,9 +35,9 @@ class Usage:
     total_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
-    """A piece of a reply that is arriving.
+    """A piece of a reply that is arriving. Not frozen: one is made for each token, and freezing costs the most of it.
 
     Attributes:
         text: The new text; may be empty in a delta that only carries the role, an end or the usage.

@@ -76,7 +76,7 @@ class StreamDecoder:
         self._seen: set[int] = set()
         self._done: set[int] = set()
         self._halves: dict[int, str] = {}
-        self._raw_origin: tuple[object, ...] = ()
+        self._raw_origin: tuple[object, ...] = (None,)
         self._origin: Origin = (None, None, None, None)
         self._has_text = False
         self._pending = 0
@@ -90,6 +90,7 @@ class StreamDecoder:
             BadResponse: Something came that is no reply, before any text.
             RequestRefused: An error object came before any text; a subclass if it fits one.
         """
+        on_event = self._on_event
         for event in self._events():
             data = event.data
             if len(data) < _SHORTEST_CHUNK or data.isspace():
@@ -111,9 +112,13 @@ class StreamDecoder:
                 raise failures.from_error_object(value, self._server, after_text=self._has_text)
             if not isinstance(value, dict):
                 raise self._broken("an event that is no JSON object", data)
-            deltas = self._decoded(value)
             self._pending = 0
-            self._on_event()
+            if (delta := self._plain(value)) is not None:
+                on_event()
+                yield delta
+                continue
+            deltas = self._decoded(value)
+            on_event()
             yield from deltas
         self._check_end()
 
@@ -140,18 +145,19 @@ class StreamDecoder:
         self._pending = 0
         self._on_event()
 
-    def _plain(self, choices: object) -> Delta | None:
+    def _plain(self, value: dict[str, object]) -> Delta | None:
         """The delta of nearly every event: one choice, a text, nothing else. None when it is anything more."""
-        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        choices = value.get("choices")
+        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict or self._halves:
             return None
         choice = choices[0]
         piece, index = choice.get("delta"), choice.get("index")
         if type(piece) is not dict or type(index) is not int or choice.get("finish_reason") is not None:
             return None
         text = piece.get("content")
-        if not text or type(text) is not str or index not in self._seen or self._halves or not text.isascii():
+        if not text or type(text) is not str or index not in self._seen or not text.isascii() or "role" in piece:
             return None
-        if "role" in piece:
+        if value.get("usage") is not None or value.get("id") != self._raw_origin[0]:
             return None
         self._has_text = True
         return Delta(text, index, None, None, None, *self._origin)
@@ -162,8 +168,6 @@ class StreamDecoder:
         if raw != self._raw_origin:
             self._raw_origin, self._origin = raw, _origin(*raw)
         usage = get("usage")
-        if usage is None and (delta := self._plain(get("choices"))) is not None:
-            return (delta,)
         counts = None if usage is None else _usage(usage)
         choices = get("choices")
         deltas = []

@@ -79,19 +79,20 @@ class Exchange:
         return failure
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
         if self._head:
             head, self._head = self._head, b""
-            return head
-        self._call.wait()
+            yield head
+        call = self._call
         try:
-            return next(self._chunks)
+            call.wait()
+            for chunk in self._chunks:
+                call.go_on()
+                yield chunk
+                call.wait()
         except failures.HTTP_EXCEPTIONS as error:
             raise self.failure(error) from error
         finally:
-            self._call.go_on()
+            call.go_on()
 
     def head(self) -> bytes:
         """The body from its first character that is not blank, as far as it has come; iterating begins there."""

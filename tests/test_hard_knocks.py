@@ -227,7 +227,7 @@ def test_busy_for_longer_than_anybody_waits_is_told_at_once(kernel, chat_server)
     """An hour is not waited for."""
     chat_server.script(failure(429, "quota used up", headers={"Retry-After": "3600"}))
     cell = kernel.run("%%chat\nHello")
-    assert "is busy (429): quota used up. It asks to wait 3600 s" in sentence(cell)
+    assert "is busy (429): quota used up. It asks to wait 3,600 s" in sentence(cell)
     assert len(chat_server.requests()) == 1
     assert_next_cell_works(kernel, chat_server)
 

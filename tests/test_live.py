@@ -36,6 +36,7 @@ def kernel(kernel_process: Kernel, chat_server: ChatServer) -> Iterator[Kernel]:
 
 # -- what is seen --------------------------------------------------------------------------------------------------
 
+# Each shorter than the plain text that is sent while a reply arrives.
 PIECES = {
     "words": ["Once", " upon", " a", " time", ",", " there", " was", " a", " wolf", "."],
     "letters": list("Wolf!"),
@@ -46,15 +47,7 @@ PIECES = {
     "maths": ["The area $\\pi", " r^2$ is", "\n\n\\[x", "^2\\]\n\n$$y", "$$"],
     "quote": ["> so", " he\n> said", "\nlazily\n\n", "> more"],
     "definitions": ["See [a] and [^1].\n\n", "[a]: https://example.org\n", "\nMore.", "\n\n[^1]: A note"],
-    "half of what may be markup": [
-        "**bold",
-        "** and *",
-        "it* and `co",
-        "de` and [li",
-        "nk](https://e",
-        ".org) and <b",
-        ">",
-    ],
+    "half of what may be markup": ["**b", "** *i", "* `c", "` [li", "nk](http", "s://e.org) <b", ">"],
 }
 
 

@@ -86,10 +86,6 @@ def _turns(count: int, which: str) -> str:
 class View(Protocol):
     """Where a reply is shown: a notebook cell, a terminal."""
 
-    @property
-    def interval(self) -> float:
-        """Seconds from one frame to the next."""
-
     def prepare(self) -> None:
         """Get ready, in the time that the first text takes to arrive."""
 

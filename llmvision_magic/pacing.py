@@ -18,8 +18,8 @@ from llmvision_magic.stop import Stop
 
 Item = TypeVar("Item")
 
-INTERVAL = 0.065
-"""Seconds between two frames: 15 a second look fluent, and no text waits longer than this."""
+INTERVAL = 0.085
+"""Seconds between two frames: 12 a second look fluent, no text waits longer than this, and each costs its share."""
 
 FIRST_DELAY = 0.003
 """Seconds that the first frame waits for the end, so that a reply which arrives at once is shown once."""
@@ -53,7 +53,6 @@ class Paced(Generic[Item]):
         interval: Seconds between frames.
 
     Attributes:
-        interval: May be changed between two frames.
         eager: While set, a frame comes as soon as there is an item: nothing is to be read yet. To be unset by whoever
             iterates.
         error: What ended the reading, if it did not end well.
@@ -69,7 +68,7 @@ class Paced(Generic[Item]):
     ) -> None:
         self._produce = produce
         self._stop = stop
-        self.interval = interval
+        self._interval = interval
         self.eager = True
         self._clock = clock
         self._arrived: deque[Item] = deque()
@@ -139,7 +138,7 @@ class Paced(Generic[Item]):
                     break
                 begin = self._clock()
                 yield Frame(self.rest(), 0.0)
-                due = begin + self.interval
+                due = begin + self._interval
         finally:
             if not self._ended:  # the caller left early: nobody wants the rest
                 self._stop.set("abandoned")

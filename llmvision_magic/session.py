@@ -226,7 +226,7 @@ class Session:
             view.prepare()
             for frame in paced:
                 arrival.take(frame)
-                paced.interval, paced.eager = view.interval, not arrival.has_words
+                paced.eager = not arrival.has_words
             arrival.end(paced.rest(), paced.error, stop)
         finally:
             reply = arrival.reply(plan.parameters.max_tokens)

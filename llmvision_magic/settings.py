@@ -6,7 +6,6 @@ Precedence: option, conversation, configuration, environment, ``.env`` file, def
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections import ChainMap
@@ -148,8 +147,15 @@ class Value(NamedTuple):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean `{close[0]}`?" if close else ""
+    close = _closest(word, known, 0.5)
+    return f" Did you mean `{close}`?" if close else ""
+
+
+def _closest(word: str, known: Iterable[str], likeness: float) -> str:
+    """The known word most like `word`, if it is as like as that (0 to 1); else ""."""
+    import difflib  # when somebody has mistyped; loading the extension stays cheap
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), "")
 
 
 def setting_named(name: str) -> Setting:
@@ -284,9 +290,9 @@ class Environment:
         for place, variables in self._places:
             for name in variables:
                 if name.startswith("LLMVISION_") and name not in VARIABLES:
-                    close = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.85)
+                    close = _closest(name, VARIABLES, 0.85)
                     if close:
-                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close[0]}`?")
+                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close}`?")
 
     def variables(self) -> dict[str, str]:
         """All variables of all places together."""

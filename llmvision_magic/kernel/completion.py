@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import CompletionContext, SimpleCompletion
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.magics import ChatMagics
 
 MODELS_SECONDS = 0.5
 """Longest wait for a server's list of models, in seconds; a later Tab finds what came too late for this one."""
-
-Matcher = Any
-"""A matcher of IPython's completer; IPython's completion types are not published for checkers."""
 
 
 def candidates(magics: ChatMagics, line: str) -> list[str]:
@@ -74,18 +73,12 @@ def _models(magics: ChatMagics) -> Iterable[str]:
         return ()
 
 
-def matcher_for(magics: ChatMagics) -> Matcher:
-    """A matcher for IPython's completer."""
-    from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
-
-    @context_matcher()  # type: ignore[untyped-decorator]
-    def llmvision_matcher(context: CompletionContext) -> dict[str, object]:
-        line = context.line_with_cursor
-        if context.cursor_line != 0 and line.lstrip().startswith("%%"):
-            return {"completions": []}  # the body of a cell is a prompt
-        if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
-            return {"completions": []}
-        found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
-        return {"completions": found, "suppress": True, "ordered": True}
-
-    return llmvision_matcher
+def matched(magics: ChatMagics, context: CompletionContext) -> dict[str, object]:
+    """What IPython's completer is told, for a line or a first line of ours; nothing elsewhere."""
+    line = context.line_with_cursor
+    if context.cursor_line != 0 and line.lstrip().startswith("%%"):
+        return {"completions": []}  # the body of a cell is a prompt
+    if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
+        return {"completions": []}
+    found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
+    return {"completions": found, "suppress": True, "ordered": True}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
-from llmvision_magic.pacing import INTERVAL
+from llmvision_magic.kernel.publishing import Publisher, without_flushing
 from llmvision_magic.rendering import (
     MOST_SHOWN,
     Block,
@@ -21,12 +22,6 @@ from llmvision_magic.rendering import (
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
 
-LONG_TAIL = 1500
-"""Characters of an unfinished block from which on frames are fewer."""
-
-LONG_INTERVAL = 0.09
-"""Seconds between frames then; no text waits longer than 0.1 s in all."""
-
 LONG_REPLY = 20_000
 """Characters from which on an interrupted reply is left in the parts it was shown in."""
 
@@ -41,9 +36,6 @@ LEAST_GROUP = 1200
 
 NOTHING = {"text/html": "", "text/plain": ""}
 """What an output shows that is needed no more, for no output can be taken away alone."""
-
-Publisher = Any
-"""IPython's display publisher; IPython publishes no types for it."""
 
 
 class NotebookView:
@@ -62,15 +54,11 @@ class NotebookView:
         self._finished: list[Block] = []
         self._tail: Block | None = None  # what is sent again with each frame
         self._outputs = 0
+        self._began = False  # whether anything was sent
         self._group: list[Block] = []  # the newest finished blocks, whose output still takes more
         self._group_id: str | None = None
         self._tail_id: str | None = None
         self._line = ""
-
-    @property
-    def interval(self) -> float:
-        """Seconds until the next frame is worth its cost: a little longer while a long block is sent each time."""
-        return LONG_INTERVAL if self._tail is not None and len(self._tail.source) > LONG_TAIL else INTERVAL
 
     def prepare(self) -> None:
         """Load what rendering needs, in the time that the first text takes to arrive."""
@@ -141,10 +129,14 @@ class NotebookView:
             The output's display id.
         """
         if display_id is not None:
-            self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
+            with without_flushing(self._publisher):
+                self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
             return display_id
         display_id = uuid.uuid4().hex[:12]
-        self._publisher.publish(bundle, transient={"display_id": display_id})
+        # Before the first message: what the cell's code printed stands above the reply.
+        with without_flushing(self._publisher) if self._began else nullcontext():
+            self._publisher.publish(bundle, transient={"display_id": display_id})
+        self._began = True
         self._outputs += 1
         return display_id
 

@@ -1,0 +1,54 @@
+"""A value as it is shown to a model, and how a text is kept short without hiding that it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as text.
+
+    Attributes:
+        what: What it is, for the line above an attached value: "a DataFrame".
+        text: The value. May still be longer than what is sent.
+        more: What was left out of `text` already: "1,203 more rows"; empty when it has everything.
+        length: Characters the text would have in full, where `text` is only the beginning of a longer one.
+        fence: Language of the code block it is attached in; None where it is Markdown itself.
+        keep_end: Cut it in the middle: its end says the most.
+        picture: Whether it is a picture, which a text can only name.
+    """
+
+    what: str
+    text: str
+    more: str = ""
+    length: int | None = None
+    fence: str | None = ""
+    keep_end: bool = False
+    picture: bool = False
+
+
+def more(count: int, what: str) -> str:
+    """ "… 1,203 more rows" without its dots; "" for none."""
+    return f"{count:,} more {what if count == 1 else what + 's'}" if count > 0 else ""
+
+
+def cut(text: str, limit: int, length: int | None = None, *, keep_end: bool = False) -> str:
+    """A text of at most `limit` characters, and a mark that says how many more there were.
+
+    Args:
+        length: Characters of the full text; None for those of `text`.
+    """
+    length = len(text) if length is None else length
+    if length <= limit:
+        return text
+    mark = f"… {more(length - limit, 'character')}"
+    if not keep_end:
+        return f"{text[:limit]}\n{mark}" if "\n" in text[:limit] else text[:limit] + mark
+    head = limit // 3
+    return f"{text[:head]}\n{mark} …\n{text[len(text) - (limit - head) :]}"
+
+
+def article(noun: str) -> str:
+    """ "a DataFrame", "an int"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -30,12 +30,15 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
 
 def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
     from llmvision_magic.kernel.options import EXPRESSIONS, OPTIONS
+    from llmvision_magic.offering import FORMATS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):
         return magics.session.conversations
     if last in ("-m", "--model"):
         return _models(magics)
+    if last in ("-f", "--format"):
+        return FORMATS
     if last in EXPRESSIONS:
         return _names(magics, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
@@ -45,7 +48,7 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
 
 def _names(magics: ChatMagics, typed: str) -> Iterable[str]:
     """The notebook's names, and the attributes of one that is typed already."""
-    shell = magics.shell
+    shell: Any = magics.shell
     if "." in typed:
         found: Iterable[str] = shell.Completer.attr_matches(typed)
         return found

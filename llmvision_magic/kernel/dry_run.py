@@ -8,7 +8,7 @@ import re
 from llmvision_magic.fitting import size_of
 from llmvision_magic.kernel.pages import code_span, counted
 from llmvision_magic.messages import image_count, text_of
-from llmvision_magic.prompt import fenced
+from llmvision_magic.prompt.shown import fenced
 from llmvision_magic.session import Plan
 from llmvision_magic.wire.request import encoded
 
@@ -61,9 +61,9 @@ def _curl(plan: Plan, body: str) -> str:
         return "There is no line for curl: the embedded model has no address before it starts."
     key = ' -H "Authorization: Bearer $LLMVISION_API_KEY"' if plan.target.key else ""
     start = f"curl -N {_quoted(_address(plan))}{key} -H 'Content-Type: application/json' "
-    if len(body) > LONGEST_LINE:
+    if len(body) > LONGEST_LINE or _DATA.search(body):
         line = f"{start}-d @request.json"
-        return f"The same with curl, the JSON in `request.json` (its images whole):\n\n{fenced(line, 'bash')}"
+        return f"The same with curl, the JSON as a whole in `request.json`:\n\n{fenced(line, 'bash')}"
     return f"The same with curl:\n\n{fenced(start + '-d ' + _quoted(body), 'bash')}"
 
 

@@ -12,7 +12,7 @@ from llmvision_magic.messages import Content
 from llmvision_magic.prompt.braces import Expression, split, try_compile
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown
+from llmvision_magic.prompt.shown import Shown, fenced
 from llmvision_magic.prompt.tracebacks import CellNamer
 from llmvision_magic.prompt.values import bounded, shown
 
@@ -164,9 +164,3 @@ def _told(error: BaseException) -> str:
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:299] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A text as a Markdown code block that it cannot end."""
-    ticks = "`" * (max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1)
-    return f"{ticks}{language}\n{text}\n{ticks}"

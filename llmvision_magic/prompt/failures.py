@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FrameType, ModuleType, TracebackType
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.prompt.composing import Composed, Values, fenced
-from llmvision_magic.prompt.shown import more
+from llmvision_magic.prompt.composing import Composed, Values
+from llmvision_magic.prompt.shown import fenced, more
 from llmvision_magic.prompt.tracebacks import Traceback, traceback_text
 
 MOST_VARIABLES = 20

@@ -87,7 +87,7 @@ def _read(path: Path, name: str) -> bytes:
 
 def _file_of(value: Any) -> bytes | None:
     """The bytes of an image file that an object draws itself as; None where it does not."""
-    if is_of(value, "PIL.Image", "Image"):
+    if is_of(value, "PIL.Image", "Image") or isinstance(value, type):
         return None
     figure: Any = value if hasattr(value, "savefig") else getattr(value, "figure", None)  # as axes have
     if figure is not None and hasattr(figure, "savefig"):
@@ -95,7 +95,7 @@ def _file_of(value: Any) -> bytes | None:
         figure.savefig(buffer, format="png")
         return buffer.getvalue()
     for method in ("_repr_png_", "_repr_jpeg_"):
-        draw = None if isinstance(value, type) else getattr(value, method, None)
+        draw = getattr(value, method, None)
         drawn = draw() if callable(draw) else None
         drawn = drawn[0] if isinstance(drawn, tuple) else drawn  # (data, metadata)
         if isinstance(drawn, str):  # as front ends get it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -52,3 +53,9 @@ def cut(text: str, limit: int, length: int | None = None, *, keep_end: bool = Fa
 def article(noun: str) -> str:
     """ "a DataFrame", "an int"."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A text as a Markdown code block that it cannot end."""
+    ticks = "`" * (max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1)
+    return f"{ticks}{language}\n{text}\n{ticks}"

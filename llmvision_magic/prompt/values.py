@@ -106,7 +106,7 @@ def _container_shown(value: Any, what: str, limit: int) -> Shown:
     size = 0
     for item in _items(value):
         size += len(item) + 2
-        if size > limit and taken:
+        if size > limit - 8 and taken:  # room for the brackets
             break
         taken.append(item)
     left_out = more(len(value) - len(taken), "item")

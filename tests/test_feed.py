@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from kernels import Cell, Kernel, running_kernel
-from servers.scripting import failure, text_stream
+from servers.scripting import failure, sse, stream, text_stream, wait
 
 OPENAI_KEY = "sk-proj-0123456789abcdefghij"
 
@@ -361,6 +361,32 @@ def test_reply_as_text_is_shown_as_it_stands(kernel, chat_server):
     assert not any("<h1" in html or "<em>" in html or "~~~" in html for html in shown)
     assert "test-model" in cell.only.html
     assert cell.only.data["text/markdown"].startswith("````text\n# No *heading*")
+
+
+def test_long_reply_as_text_is_whole_at_any_time(kernel, chat_server):
+    """In parts while it arrives, and nothing of what holds them together is seen."""
+    lines = [f"*line* {number}\n" for number in range(3000)]
+    chat_server.script(text_stream("".join(lines), rate=20_000))
+    shown: list[str] = []
+    cell = kernel.ok("%%chat -f text\nSay it.", on_output=lambda cell: shown.append(cell.html))
+    assert cell.only.plain == "".join(lines)
+    assert not any("<em>" in html or "~~~" in html for html in shown)
+    assert len(shown) > 5
+
+
+def test_interrupted_reply_offers_no_cell(kernel, chat_server):
+    """Half of a code block would be no code."""
+    chat_server.script(stream(sse("```python\na = 1"), wait(), sse("never")))
+    pressed: list[bool] = []
+
+    def interrupt(cell: Cell) -> None:
+        if "a = 1" in cell.plain and not pressed:
+            pressed.append(True)
+            kernel.interrupt()
+
+    cell = kernel.run("%%chat -f code\nWrite it.", on_output=interrupt)
+    assert cell.only.plain == "```python\na = 1"
+    assert next_cell(cell) is None
 
 
 # -- --dry-run --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import CodeType
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.prompt.shown import in_line
 
 LONGEST = 10_000
 """Characters that an expression may have; its end is not looked for farther."""
@@ -51,7 +52,7 @@ def _expression_at(prompt: str, begin: int) -> tuple[Expression, int]:
             return Expression(source, code), end + 2
         end = prompt.find("}}", end + 1)
     raise InvalidInput(
-        f"`{{{{{_shortened(prompt[begin + 2 : first])}}}}}` is no Python expression: double braces hold one that is "
+        f"`{{{{{in_line(prompt[begin + 2 : first])}}}}}` is no Python expression: double braces hold one that is "
         "evaluated here; `%%chat --raw` sends them as text."
     )
 
@@ -64,8 +65,3 @@ def try_compile(source: str) -> CodeType | None:
             return compile(source, "<prompt>", "eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
         return None
-
-
-def _shortened(source: str) -> str:
-    line = " ".join(source.split())
-    return line if len(line) <= 60 else line[:59] + "…"

@@ -12,7 +12,7 @@ from llmvision_magic.messages import Content
 from llmvision_magic.prompt.braces import Expression, split, try_compile
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown, fenced
+from llmvision_magic.prompt.shown import Shown, fenced, in_line, told
 from llmvision_magic.prompt.tracebacks import CellNamer
 from llmvision_magic.prompt.values import bounded, shown
 
@@ -77,7 +77,7 @@ class Values:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a prompt does not end the kernel
-            raise InvalidInput(f"`{where}` failed: {_told(error)}. Nothing was sent.{advice}") from error
+            raise InvalidInput(f"`{where}` failed: {self.mask(told(error))}. Nothing was sent.{advice}") from error
 
     def text(self, value: object, name: str) -> str:
         """A value as it stands in a sentence."""
@@ -141,7 +141,7 @@ def _expanded(prompt: str, values: Values) -> str:
         if isinstance(piece, str):
             written.append(piece)
         else:
-            where = f"{{{{{piece.source}}}}}"
+            where = f"{{{{{in_line(piece.source)}}}}}"
             value = values.run(piece, where, " If it is meant as text: `%%chat --raw`.")
             written.append(values.text(value, piece.source))
     return "".join(written)
@@ -158,9 +158,3 @@ def _image_value(source: str, values: Values) -> object:
     if _PATH.search(source) and (root is None or root[0] not in values.namespace):
         return path
     return values.evaluated(source, f"-i {source}")
-
-
-def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 300 else text[:299] + "…"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

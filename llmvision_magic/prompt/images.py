@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.prompt.shown import told
 from llmvision_magic.prompt.tables import is_of
 
 LONGEST_SIDE = 1568
@@ -45,7 +46,7 @@ def image_part(value: object, name: str) -> Part:
     except InvalidInput:
         raise
     except Exception as error:  # Pillow, the figure's own drawing, the system's file errors: anything
-        raise InvalidInput(f"-i {name}: the image cannot be read ({type(error).__name__}: {error}).") from error
+        raise InvalidInput(f"-i {name}: the image cannot be read ({told(error)}).") from error
     url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     return {"type": "image_url", "image_url": {"url": url}}
 

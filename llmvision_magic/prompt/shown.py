@@ -55,6 +55,18 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
+def in_line(text: str, limit: int = 60) -> str:
+    """A text as a part of a sentence: on one line, of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def told(error: BaseException) -> str:
+    """An exception as a part of a sentence."""
+    text = in_line(str(error), 300)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def fenced(text: str, language: str = "") -> str:
     """A text as a Markdown code block that it cannot end."""
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1)

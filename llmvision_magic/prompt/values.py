@@ -10,7 +10,7 @@ from typing import Any
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.code import code_shown, is_code, module_shown
 from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown, article, cut, more
+from llmvision_magic.prompt.shown import Shown, article, cut, in_line, more, told
 from llmvision_magic.prompt.tables import array_shown, frame_shown, is_of, series_shown
 from llmvision_magic.prompt.tracebacks import CellNamer, Errors, Traceback, traceback_text
 
@@ -37,7 +37,7 @@ def shown(value: object, name: str, limit: int, mask: Masker, name_cell: CellNam
         return _shown(value, limit, mask, name_cell)
     except Exception as error:  # the code of anybody's class
         raise InvalidInput(
-            f"`{name}` cannot be written as text: {type(error).__name__}: {error}. Nothing was sent."
+            f"`{in_line(name)}` cannot be written as text: {mask(told(error))}. Nothing was sent."
         ) from error
 
 

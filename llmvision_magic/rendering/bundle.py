@@ -97,16 +97,18 @@ def reply_bundle(
 
 def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
     """A reply that has ended, shown as the text it is; by MIME type, as `reply_bundle`."""
+    from llmvision_magic.rendering.defuse import rewritten
     from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.markdown import try_parse
 
     shown = reply.text[:MOST_SHOWN]
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
-    markdown = reply_bundle(Reply(f"{ticks}text\n{shown}\n{ticks}\n"), Footer())["text/markdown"]
+    block = f"{ticks}text\n{shown}\n{ticks}\n"
     if len(reply.text) > MOST_SHOWN:
         kept = f"Only the first {MOST_SHOWN:,} of {len(reply.text):,} characters are shown; the plain text has all."
         footer = Footer(footer.parts, f"{footer.notice} {kept}".strip())
     html = style() + _wrapped(written(None, shown) + _footer_html(footer))
-    return {"text/html": html, "text/markdown": markdown, "text/plain": reply.text}
+    return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
 
 
 def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:

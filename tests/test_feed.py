@@ -173,7 +173,9 @@ def test_source_of_what_was_defined_in_a_cell(kernel, chat_server):
         "def double(x):\n    return 2 * x  # twice\n\n"
         "class Point:\n    '''A place.'''\n    def norm(self):\n        return 0"
     )
-    kernel.ok("%%chat -a double -a Point\nExplain.")
+    kernel.ok("class Colours:\n    red = 1")
+    kernel.ok("%%chat -a double -a Point -a Colours\nExplain.")
+    assert "`Colours`, a class:\n\n```python\nclass Colours:\n    red = 1\n```" in sent(chat_server)
     assert "`double`, a function:\n\n```python\ndef double(x):\n    return 2 * x  # twice\n```" in sent(chat_server)
     assert "class Point:\n    '''A place.'''\n    def norm(self):\n        return 0\n```" in sent(chat_server)
 
@@ -214,11 +216,14 @@ def test_fix_sends_cell_traceback_and_variables_and_offers_the_correction(kernel
     """The last code block of the reply is in a new cell; secrets are masked."""
     chat_server.script(text_stream("It was:\n\n```python\nold()\n```\n\nNow:\n\n```python\ntotal / 2\n```\n"))
     kernel.ok(f"token = '{OPENAI_KEY}'\ntotal = [1, 2]\nother = 'unnamed'")
-    kernel.run("print(token[:0])\ntotal / 2")
+    kernel.ok("from fractions import Fraction\ndef half(x):\n    return x / 2")
+    kernel.run("print(token[:0], Fraction(1))\ntotal / 2\nhalf(1)")
     kernel.ok("fine = 1")
     cell = kernel.ok("%chat fix")
     prompt = sent(chat_server)
-    assert "print(token[:0])\ntotal / 2" in prompt
+    assert "print(token[:0], Fraction(1))\ntotal / 2\nhalf(1)" in prompt
+    assert "`half`, a function" in prompt
+    assert "`Fraction`" not in prompt
     assert "TypeError: unsupported operand" in prompt
     assert "`total`, a list:\n\n```\n[1, 2]\n```" in prompt
     assert "`token`, a str:" in prompt or "`token`, a text:" in prompt

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import os
+import textwrap
 from types import ModuleType
 
 from llmvision_magic.prompt.shown import Shown, more
@@ -35,22 +37,35 @@ def _try_source(value: object) -> str | None:
 
 
 def _try_source_by_methods(cls: type) -> str | None:
-    """The source of a class that was made in a cell: before Python 3.13 only its methods know where that was."""
-    for member in vars(cls).values():
-        code = getattr(inspect.unwrap(member) if callable(member) else None, "__code__", None)
-        if code is None:
-            continue
-        lines = linecache.getlines(code.co_filename)
-        try:
-            tree = ast.parse("".join(lines))
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
-                begin = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-                if begin <= code.co_firstlineno <= (node.end_lineno or 0):
-                    return "".join(lines[begin - 1 : node.end_lineno])
+    """The source of a class that was made in a cell: before Python 3.13 only its methods know where that was.
+
+    One without methods is looked for in the cells, the newest first.
+    """
+    codes = [getattr(one, "__code__", None) for one in map(_unwrapped, vars(cls).values())]
+    known = [(code.co_filename, code.co_firstlineno) for code in codes if code is not None]
+    if not known and cls.__module__ == "__main__":
+        known = [(name, 0) for name in reversed(linecache.cache) if not os.path.isabs(name) or "ipykernel" in name]
+    for filename, line in known:
+        lines = linecache.getlines(filename)
+        for node in _classes_of("".join(lines), cls.__name__):
+            begin = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            if not line or begin <= line <= (node.end_lineno or 0):
+                return "".join(lines[begin - 1 : node.end_lineno])
     return None
+
+
+def _unwrapped(member: object) -> object:
+    return inspect.unwrap(member) if callable(member) else None
+
+
+def _classes_of(source: str, name: str) -> list[ast.ClassDef]:
+    if f"class {name}" not in source:
+        return []
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name]
 
 
 def _described(value: object) -> str:
@@ -61,7 +76,7 @@ def _described(value: object) -> str:
         signature = "(…)"
     doc = inspect.getdoc(value)
     head = f"{'class' if isinstance(value, type) else 'def'} {name}{signature}"
-    return f'{head}:\n    """{doc}"""' if doc else head
+    return head + ":\n" + textwrap.indent(f'"""{doc}"""', "    ") if doc else head
 
 
 def module_shown(module: ModuleType) -> Shown:

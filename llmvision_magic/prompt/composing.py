@@ -12,7 +12,7 @@ from llmvision_magic.messages import Content
 from llmvision_magic.prompt.braces import Expression, split, try_compile
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown, fenced, in_line, told
+from llmvision_magic.prompt.shown import Shown, counted, fenced, in_line, told
 from llmvision_magic.prompt.tracebacks import CellNamer
 from llmvision_magic.prompt.values import bounded, shown
 
@@ -79,12 +79,12 @@ class Values:
         except BaseException as error:  # SystemExit too: a prompt does not end the kernel
             raise InvalidInput(f"`{where}` failed: {self.mask(told(error))}. Nothing was sent.{advice}") from error
 
-    def text(self, value: object, name: str) -> str:
-        """A value as it stands in a sentence."""
-        return self._written(value, name, self.limit)[1]
+    def text(self, value: object, name: str, limit: int | None = None) -> str:
+        """A value as it stands in a sentence; of at most `limit` characters, where another limit is given."""
+        return self._written(value, name, limit or self.limit)[1]
 
     def attached(self, value: object, name: str, limit: int | None = None) -> str:
-        """A value under a line that says what it is; of at most `limit` characters, where another limit is given."""
+        """A value under a line that says what it is; its limit as of `text`."""
         one, text = self._written(value, name, limit or self.limit)
         if one.fence is not None:
             text = fenced(text, one.fence)
@@ -102,9 +102,9 @@ class Values:
         """What the reader must know of all values so far."""
         notes = []
         if self.mask.count:
-            notes.append(f"{self.mask.count} secret{'s' if self.mask.count > 1 else ''} masked")
+            notes.append(f"{counted(self.mask.count, 'secret')} masked")
         if self.shortened:
-            notes.append(f"{self.shortened} value{'s' if self.shortened > 1 else ''} shortened")
+            notes.append(f"{counted(self.shortened, 'value')} shortened")
         notes += [f"{name} was sent as a line of text: `-i {name}` sends the picture" for name in self.pictures]
         return tuple(notes)
 

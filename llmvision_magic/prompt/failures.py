@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import BuiltinFunctionType, FrameType, ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.prompt.code import is_code
 from llmvision_magic.prompt.composing import Composed, Values
 from llmvision_magic.prompt.shown import fenced, more
 from llmvision_magic.prompt.tracebacks import Traceback, traceback_text
+
+SOURCE_LIMIT = 50_000
+"""Characters of the cell: what is asked for is all of it, corrected."""
 
 MOST_VARIABLES = 20
 VARIABLE_LIMIT = 500
@@ -44,7 +48,7 @@ def fix_prompt(failure: Failure, values: Values) -> Composed:
     parts = [ASKED]
     if failure.source:
         title = f"Cell In[{failure.cell}]" if failure.cell is not None else "The cell"
-        source = values.text(failure.source.rstrip(), "the cell's source")
+        source = values.text(failure.source.rstrip(), "the cell's source", SOURCE_LIMIT)
         parts.append(f"{title}:\n\n{fenced(source, 'python')}")
     told = values.text(Traceback(traceback_text(failure.error, values.name_cell)), "the traceback")
     parts.append(f"The traceback:\n\n{fenced(told)}")
@@ -95,9 +99,7 @@ def _names(python: str) -> list[str]:
 
 
 def _is_known(name: str, value: object) -> bool:
-    """Whether the code alone tells what it is: a module, a function, and the notebook's own names."""
-    return (
-        name.startswith("_")
-        or name in ("In", "Out", "get_ipython")
-        or isinstance(value, ModuleType | BuiltinFunctionType)
-    )
+    """Whether its name alone tells what it is: a module, what a library defines, and the notebook's own names."""
+    if name.startswith("_") or name in ("In", "Out", "get_ipython") or isinstance(value, ModuleType):
+        return True
+    return is_code(value) and getattr(value, "__module__", None) != "__main__"

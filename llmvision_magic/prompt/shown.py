@@ -31,7 +31,12 @@ class Shown:
 
 def more(count: int, what: str) -> str:
     """ "… 1,203 more rows" without its dots; "" for none."""
-    return f"{count:,} more {what if count == 1 else what + 's'}" if count > 0 else ""
+    return counted(count, f"more {what}") if count > 0 else ""
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 row", "1,203 rows"."""
+    return f"{count:,} {what if count == 1 else what + 's'}"
 
 
 def cut(text: str, limit: int, length: int | None = None, *, keep_end: bool = False) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown, cut, more
+from llmvision_magic.prompt.shown import Shown, counted, cut, more
 
 ALL_ROWS = 20
 """A table of up to so many rows is shown whole."""
@@ -45,7 +45,7 @@ def frame_shown(frame: Any, limit: int, mask: Masker) -> Shown:
         str(head.index.name or ""),
         *(f"{name} ({dtype})" for name, dtype in zip(head.columns, head.dtypes, strict=True)),
     ]
-    title = f"DataFrame of {height:,} rows × {width:,} columns"
+    title = f"DataFrame of {counted(height, 'row')} × {counted(width, 'column')}"
     table, rows = _table(names, head.itertuples(index=True, name=None), limit - len(title) - 60, mask)
     left_out = [more(height - rows, "row"), more(width - columns, "column")]
     return Shown("a DataFrame", f"{title}\n\n{table}", ", … ".join(filter(None, left_out)), fence=None)
@@ -55,7 +55,7 @@ def series_shown(series: Any, limit: int, mask: Masker) -> Shown:
     """A Series: length, dtype, and its first values as a Markdown table."""
     height = len(series)
     head = series.iloc[: _rows_of(height)]
-    title = f"Series of {height:,} values, dtype {series.dtype}"
+    title = f"Series of {counted(height, 'value')}, dtype {series.dtype}"
     names = [str(series.index.name or ""), str(series.name if series.name is not None else "value")]
     table, rows = _table(names, zip(head.index, head, strict=True), limit - len(title) - 60, mask)
     return Shown("a Series", f"{title}\n\n{table}", more(height - rows, "row"), fence=None)

@@ -9,6 +9,7 @@ from typing import Protocol
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.offering import Format, Offer
 from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import Retrying
@@ -43,6 +44,9 @@ class Outcome:
         turn: The turn's id; None when the history was not written.
         left_out: How many of the oldest turns did not fit into the model's context.
         later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
+        notes: Facts about the prompt, for the footer.
+        format: How the reply is used.
+        offer: The cell that its code makes, where that was asked for.
         error: The exception to raise; None when the reply ended well.
     """
 
@@ -52,6 +56,9 @@ class Outcome:
     embedded: bool
     left_out: int = 0
     later_turns: int = 0
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
+    offer: Offer | None = None
     error: BaseException | None = None
 
     @property
@@ -76,6 +83,9 @@ class Outcome:
             facts.append(f"context full: {_turns(self.left_out, 'oldest')} not sent")
         if self.later_turns:
             facts.append(f"{_turns(self.later_turns, 'later')} on the old branch")
+        facts += self.notes
+        if self.offer is not None:
+            facts.append(self.offer.note)
         return facts
 
 

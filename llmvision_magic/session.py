@@ -6,15 +6,24 @@ Cells, and whatever else asks, call `Session.ask`; it knows neither who asked no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
 from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput
+from llmvision_magic.errors import (
+    ChatError,
+    ContextTooLong,
+    Interrupted,
+    InvalidInput,
+    KeyRefused,
+    RequestRefused,
+    ServerBusy,
+)
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
-from llmvision_magic.messages import Content, Delta, Message, Reply
+from llmvision_magic.messages import Content, Delta, Message, Reply, image_count
+from llmvision_magic.offering import Format, offer_of
 from llmvision_magic.pacing import Paced
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings, nearest
 from llmvision_magic.stop import Stop
@@ -31,6 +40,8 @@ class Ask:
         system: System prompt from this turn on; None leaves it as it is, "" removes it.
         once: Neither read nor write history.
         cell: Id of the cell, where the front end gives one.
+        notes: Facts about the prompt for the reply's footer: "2 secrets masked".
+        format: How the reply is used.
     """
 
     prompt: Content
@@ -38,6 +49,8 @@ class Ask:
     system: str | None = None
     once: bool = False
     cell: str | None = None
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +253,9 @@ class Session:
             embedded=plan.target.is_embedded,
             left_out=arrival.left_out,
             later_turns=plan.later_turns,
+            notes=ask.notes,
+            format=ask.format,
+            offer=offer_of(reply, ask.format),
             error=arrival.error,
         )
         arrival.show(outcome)
@@ -268,12 +284,24 @@ class Session:
                 if error.prompt_tokens and error.context_tokens:
                     excess = 1 - 0.9 * error.context_tokens / error.prompt_tokens
                 left_out = more_to_leave_out(sizes, left_out, excess)
+            except RequestRefused as error:
+                if not isinstance(error, ServerBusy | KeyRefused) or "image" in error.server_message.lower():
+                    hint_at_images(error, plan.messages(left_out))
+                raise
 
 
 def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
     if line.context_tokens is None:
         return 0
     return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.client.count_tokens)
+
+
+def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:
+    """Add to what a server said, when it was sent images, that they may be the reason."""
+    count = sum(image_count(message.content) for message in messages)
+    if count:
+        images = "an image" if count == 1 else f"{count} images"
+        error.args = (f"{error} The messages hold {images}: the model may not take any; `-m MODEL` asks another.",)
 
 
 def checked_name(name: str) -> str:

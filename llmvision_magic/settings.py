@@ -118,6 +118,14 @@ SETTINGS: tuple[Setting, ...] = (
         default=2,
         above=-1,
     ),
+    Setting(
+        "value_limit",
+        "integer",
+        "a whole number of at least 100",
+        "The most characters sent of one value, `{{…}}` or `-a`.",
+        default=4000,
+        above=99,
+    ),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

@@ -419,7 +419,7 @@ EDGE = (
     "room",
     [
         *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
-        *("rendering", "keys", "connections", "client", "local"),
+        *("rendering", "keys", "connections", "client", "local", "prompt", "offering"),
     ],
 )
 def test_only_the_edge_knows_ipython(room):

@@ -419,3 +419,25 @@ def test_error_in_a_pipe_fails_the_run(tmp_path, chat_server):
     assert run.returncode != 0
     assert "Too odd." in (run.stdout + run.stderr).decode()
     assert "Traceback" not in (run.stdout + run.stderr).decode()
+
+
+def test_reply_as_text_and_the_last_error_in_a_terminal(ipython, chat_server):
+    """No Markdown is drawn; the traceback of a cell is sent by its number, not by a file name."""
+    chat_server.script(text_stream("# No *heading*\n"))
+    ipython.run("1/0")
+    shown = ipython.run("%%chat -f text\nExplain: {{Err}}")
+    assert shown.splitlines()[0] == "# No *heading*"
+    sent = chat_server.requests()[0].json["messages"][0]["content"]
+    assert 'File "Cell In[' in sent
+    assert sent.endswith("ZeroDivisionError: division by zero")
+
+
+def test_code_of_a_reply_is_typed_at_the_next_prompt_of_a_terminal(tmp_path, chat_server):
+    """`set_next_input` of terminal IPython."""
+    chat_server.script(text_stream("```python\nprint(6 * 7)\n```\n"))
+    run = piped(
+        tmp_path,
+        chat_server,
+        "ip = get_ipython()\nip.run_cell_magic('chat', '-f code', 'Write it.')\nprint('NEXT', ip.rl_next_input)",
+    )
+    assert b"NEXT print(6 * 7)" in run.stdout

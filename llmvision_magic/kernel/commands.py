@@ -34,6 +34,9 @@ class Front(Protocol):
     def ask(self, prompt: str) -> None:
         """Ask and show the reply."""
 
+    def fix(self) -> None:
+        """Ask for the correction of the cell that failed last."""
+
     def page(self, markdown: str) -> None:
         """Show a page of ours, written in Markdown."""
 
@@ -156,6 +159,10 @@ class Commands:
         chosen = target.model
         rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models]
         self.front.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
+
+    def do_fix(self, rest: str) -> None:
+        _expect_nothing("fix", rest)
+        self.front.fix()
 
     def do_usage(self, rest: str) -> None:
         _expect_nothing("usage", rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion
 
@@ -23,21 +23,35 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
     words = line.split()
     typed = "" if line[-1:].isspace() else words.pop()
     name, *before = words
-    known = _cell_words(magics, before) if name.startswith("%%") else _line_words(magics, before)
+    known = _cell_words(magics, before, typed) if name.startswith("%%") else _line_words(magics, before)
     return [word for word in known if word.startswith(typed)]
 
 
-def _cell_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
-    from llmvision_magic.kernel.options import OPTIONS
+def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
+    from llmvision_magic.kernel.options import EXPRESSIONS, OPTIONS
+    from llmvision_magic.offering import FORMATS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):
         return magics.session.conversations
     if last in ("-m", "--model"):
         return _models(magics)
+    if last in ("-f", "--format"):
+        return FORMATS
+    if last in EXPRESSIONS:
+        return _names(magics, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
         return ()
     return (flag for option in OPTIONS if not option.planned for flag in option.flags)
+
+
+def _names(magics: ChatMagics, typed: str) -> Iterable[str]:
+    """The notebook's names, and the attributes of one that is typed already."""
+    shell: Any = magics.shell
+    if "." in typed:
+        found: Iterable[str] = shell.Completer.attr_matches(typed)
+        return found
+    return sorted(name for name in shell.user_ns if not name.startswith("_") and name not in shell.user_ns_hidden)
 
 
 def _line_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:

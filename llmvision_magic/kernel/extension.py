@@ -30,6 +30,7 @@ class Extension:
         self._matcher = _matcher_for(self._magics)
         shell.Completer.custom_matchers.append(self._matcher)
         shell.input_transformers_cleanup.append(_keep_prompts)
+        shell.events.register("post_run_cell", self._magics.failures.note)
         self._exceptions_before = (shell.custom_exceptions, shell.CustomTB)
         self._quiet_errors()
 
@@ -84,6 +85,7 @@ class Extension:
             self._shell.Completer.custom_matchers.remove(self._matcher)
         if _keep_prompts in self._shell.input_transformers_cleanup:
             self._shell.input_transformers_cleanup.remove(_keep_prompts)
+        self._shell.events.unregister("post_run_cell", self._magics.failures.note)
         self._shell.custom_exceptions, self._shell.CustomTB = self._exceptions_before
         close_shared()
 

@@ -10,7 +10,8 @@ from IPython.core.magic import Magics, magics_class
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from llmvision_magic.errors import Interrupted, InvalidInput
-from llmvision_magic.kernel.interrupts import interrupting
+from llmvision_magic.kernel.failures import Failures
+from llmvision_magic.kernel.interrupts import interrupting, ordinary_interrupts
 from llmvision_magic.settings import BY_NAME, SETTINGS
 from llmvision_magic.stop import Stop
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.options import CellLine
+    from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Ask, Session
     from llmvision_magic.settings import Settings
 
@@ -54,11 +56,13 @@ class ChatMagics(Magics):
     first_event_timeout = Float(None, allow_none=True, help=_help("first_event_timeout")).tag(config=True)
     between_events_timeout = Float(None, allow_none=True, help=_help("between_events_timeout")).tag(config=True)
     retries = Integer(None, allow_none=True, help=_help("retries")).tag(config=True)
+    value_limit = Integer(None, allow_none=True, help=_help("value_limit")).tag(config=True)
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self._shell = shell
         self._session: Session | None = None
+        self.failures = Failures(shell)
 
     @property
     def session(self) -> Session:
@@ -85,9 +89,16 @@ class ChatMagics(Magics):
         prompt = cell.strip("\n").rstrip()
         if not prompt.strip():
             raise InvalidInput(EMPTY)
-        if not options.raw:
-            _check_braces(prompt)
-        ask = Ask(prompt, options.name, options.system, options.once, self._cell_id())
+        composed = self._composed(prompt, options, stop)
+        ask = Ask(
+            composed.content,
+            options.name,
+            options.system,
+            options.once,
+            self._cell_id(),
+            composed.notes,
+            options.format,
+        )
         if options.dry_run:
             self._dry_run(ask, options)
         else:
@@ -125,10 +136,28 @@ class ChatMagics(Magics):
         from llmvision_magic.kernel.options import CellLine
         from llmvision_magic.session import Ask
 
-        _check_braces(prompt)
         stop = Stop()
         with interrupting(stop):
-            self._ask(Ask(prompt, cell=self._cell_id()), CellLine(), stop)
+            composed = self._composed(prompt, CellLine(), stop)
+            self._ask(Ask(composed.content, cell=self._cell_id(), notes=composed.notes), CellLine(), stop)
+
+    def fix(self) -> None:
+        """Ask for the correction of the cell that failed last."""
+        from llmvision_magic.kernel.options import CellLine
+        from llmvision_magic.prompt import fix_prompt
+        from llmvision_magic.session import Ask
+
+        failure = self.failures.last()
+        if failure is None:
+            self.page("No cell has failed; there is nothing to fix.")
+            return
+        stop = Stop()
+        with interrupting(stop):
+            values = self._values(self.settings(self.session.conversation()))
+            with ordinary_interrupts(stop):
+                composed = fix_prompt(failure, values)
+            ask = Ask(composed.content, cell=self._cell_id(), notes=composed.notes, format="correction")
+            self._ask(ask, CellLine(), stop)
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""
@@ -175,9 +204,28 @@ class ChatMagics(Magics):
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
+    def _composed(self, prompt: str, options: CellLine, stop: Stop) -> Composed:
+        """The prompt with the values it names. Code of the user's runs here, and may be interrupted."""
+        from llmvision_magic.prompt import Composed, compose
+
+        if not (("{{" in prompt and not options.raw) or options.attach or options.image):
+            return Composed(prompt)
+        conversation = self.session.conversations.get(options.name or self.session.current)
+        values = self._values(self.settings(conversation, options.given))
+        with ordinary_interrupts(stop):
+            return compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
+
+    def _values(self, settings: Settings) -> Values:
+        from llmvision_magic.prompt import Values, secret_values
+
+        key = self.session.connections.target(settings).key
+        secrets = [*secret_values(settings.environment.variables()), *([key.secret] if key else [])]
+        namespace = {"Err": self.failures.errors(), **self._shell.user_ns}
+        return Values(namespace, secrets, settings.whole("value_limit"), self.failures.name_cell)
+
     def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
         settings = self.settings(self._conversation(ask), options.given)
-        view = self._view()
+        view = self._view(as_text=ask.format == "text")
         try:
             outcome = self.session.ask(ask, settings, view, stop)
         except BaseException:
@@ -185,6 +233,8 @@ class ChatMagics(Magics):
             raise
         if options.out and (outcome.reply.text or outcome.error is None):
             self._shell.user_ns[options.out] = outcome.reply
+        if outcome.offer is not None and outcome.offer.cell:
+            self._shell.set_next_input(outcome.offer.cell, replace=False)
         self._raise(outcome)
 
     def _conversation(self, ask: Ask) -> Conversation | None:
@@ -199,7 +249,7 @@ class ChatMagics(Magics):
         raise outcome.error
 
     def _dry_run(self, ask: Ask, options: CellLine) -> None:
-        from llmvision_magic.kernel.pages import dry_run_page
+        from llmvision_magic.kernel.dry_run import dry_run_page
 
         plan = self.session.plan(ask, self.settings(self._conversation(ask), options.given))
         self.page(dry_run_page(plan))
@@ -208,14 +258,14 @@ class ChatMagics(Magics):
     def _in_notebook(self) -> bool:
         return hasattr(self._shell, "kernel")
 
-    def _view(self) -> View:
+    def _view(self, *, as_text: bool = False) -> View:
         if self._in_notebook:
             from llmvision_magic.kernel.notebook import NotebookView
 
-            return NotebookView(self._shell.display_pub)
+            return NotebookView(self._shell.display_pub, as_text=as_text)
         from llmvision_magic.kernel.terminal import view_for
 
-        return view_for(sys.stdout)
+        return view_for(sys.stdout, as_text=as_text)
 
     def _cell_id(self) -> str | None:
         """The running cell's id, which front ends send in the request's metadata."""
@@ -224,11 +274,3 @@ class ChatMagics(Magics):
         parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
         cell_id = parent.get("metadata", {}).get("cellId")
         return cell_id if isinstance(cell_id, str) else None
-
-
-def _check_braces(prompt: str) -> None:
-    """Refuse what will be evaluated one day, so that no prompt changes its meaning then."""
-    if "{{" in prompt and "}}" in prompt.partition("{{")[2]:
-        raise InvalidInput(
-            "`{{…}}` in a prompt is not there yet; it comes with a later version. `%%chat --raw` sends it as text."
-        )

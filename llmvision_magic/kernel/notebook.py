@@ -17,6 +17,7 @@ from llmvision_magic.rendering import (
     reply_bundle,
     status_html,
     style_bundle,
+    text_bundle,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ FREE_OUTPUTS = 16
 LEAST_GROUP = 1200
 """Characters that share an output beyond those, at least."""
 
+TEXT_FENCE = "~" * 400
+"""What makes one code block of a reply that is shown as it is, while it arrives; no line of a text closes it."""
+
 NOTHING = {"text/html": "", "text/plain": ""}
 """What an output shows that is needed no more, for no output can be taken away alone."""
 
@@ -47,9 +51,12 @@ class NotebookView:
     the more the longer the reply has become, and when there are too many outputs one takes the place of them all.
     """
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
         self._publisher = publisher
+        self._as_text = as_text
         self._blocks = Blocks(cut_long=True)
+        if as_text:
+            self._blocks.feed(f"{TEXT_FENCE}\n")
         self._length = 0  # characters given so far
         self._finished: list[Block] = []
         self._tail: Block | None = None  # what is sent again with each frame
@@ -143,6 +150,9 @@ class NotebookView:
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
         try:
+            if self._as_text:
+                self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice)), outcome)
+                return
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
             # Whoever stopped a reply wants the kernel back now.
             at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
@@ -150,6 +160,9 @@ class NotebookView:
             bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
         except Exception:  # a reply that was paid for is shown, if need be as bare text
             bundle = {"text/plain": outcome.reply.text}
+        self._publish_end(bundle, outcome)
+
+    def _publish_end(self, bundle: dict[str, str], outcome: Outcome) -> None:
         if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})

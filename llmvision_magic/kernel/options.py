@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import keyword
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.offering import FORMATS, Format
 from llmvision_magic.settings import SETTINGS, nearest, parse_value
 
 
@@ -57,11 +60,21 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--once",), "", "Neither read nor write the conversation's history."),
     Option(("--raw",), "", "Send braces as they are: `{{…}}` is text."),
     Option(("--dry-run",), "", "Show exactly what would be sent, and send nothing."),
-    Option(("-a", "--attach"), "EXPR", "Attach a Python value.", repeatable=True, planned=True),
-    Option(("-i", "--image"), "IMAGE", "Attach an image.", repeatable=True, planned=True),
-    Option(("-f", "--format"), "FORMAT", "markdown, text or code.", planned=True),
+    Option(("-a", "--attach"), "EXPR", "Attach a Python value, under the prompt.", repeatable=True),
+    Option(
+        ("-i", "--image"),
+        "IMAGE",
+        "Attach an image: a figure, an array, a PIL image, or the path of a file.",
+        repeatable=True,
+    ),
+    Option(
+        ("-f", "--format"), "FORMAT", "markdown; text: shown as it is; code: the reply's code also in a new cell below."
+    ),
     Option(("--background",), "", "Go on at once; the reply streams into the cell.", planned=True),
 )
+
+EXPRESSIONS = ("-a", "--attach", "-i", "--image")
+"""Options whose value is Python: quotes inside it are its own."""
 
 KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
 
@@ -80,6 +93,9 @@ class CellLine:
     once: bool = False
     raw: bool = False
     dry_run: bool = False
+    attach: list[str] = field(default_factory=list)
+    image: list[str] = field(default_factory=list)
+    format: Format = "markdown"
     given: dict[str, object] = field(default_factory=dict)
 
 
@@ -112,6 +128,32 @@ def split_line(line: str) -> list[str]:
         raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
 
 
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+
+
+def _cell_words(line: str) -> list[str]:
+    """The words of a ``%%chat`` line. Python keeps its quotes: ``-a df["x"]`` is what it says.
+
+    An expression that stands in quotes as a whole, for it has spaces, loses these alone.
+    """
+    words = split_line(line)
+    stream = io.StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    begin, after = 0, ""
+    for index, word in enumerate(words):
+        lexer.get_token()
+        end = stream.tell()
+        raw, begin = line[begin:end].strip(), end
+        flag, equals, value = raw.partition("=")
+        if equals and flag in EXPRESSIONS:
+            words[index] = word if _QUOTED.fullmatch(value) else raw
+        elif after in EXPRESSIONS:
+            words[index] = word if _QUOTED.fullmatch(raw) else raw
+        after = word
+    return words
+
+
 def parse_cell_line(line: str) -> CellLine:
     """Understand a ``%%chat`` line.
 
@@ -119,7 +161,7 @@ def parse_cell_line(line: str) -> CellLine:
         InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
             words that are no option.
     """
-    words = split_line(line)
+    words = _cell_words(line)
     if {"-h", "--help"} & set(words):
         raise InvalidInput("`%chat help` and `%%chat?` show the options.")
     known, unknown = _parser().parse_known_args(words)
@@ -128,6 +170,10 @@ def parse_cell_line(line: str) -> CellLine:
             flag = word.partition("=")[0]
             hint = nearest(flag, KNOWN_FLAGS) or " `%chat help` lists them."
             raise InvalidInput(f"%%chat has no option `{flag}`.{hint}")
+    if unknown and {*words} & {*EXPRESSIONS}:
+        raise InvalidInput(
+            f"`{' '.join(unknown)}` is no option; put an expression with spaces into quotes: `-a 'df[df.x > 3]'`."
+        )
     if unknown:
         raise InvalidInput(
             f"`{' '.join(unknown)}` is no option; write the prompt in the lines below `%%chat`, options on its line."
@@ -145,6 +191,11 @@ def parse_cell_line(line: str) -> CellLine:
             result.given[option.setting] = parse_value(setting, value)
         else:
             setattr(result, option.name, value)
+    if result.format not in FORMATS:
+        hint = nearest(result.format, FORMATS)
+        raise InvalidInput(
+            f"--format: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {result.format!r}.{hint}"
+        )
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result

@@ -1,16 +1,15 @@
-"""Pages of ours, written in Markdown: status, history, usage, help, and what a dry run would send."""
+"""Pages of ours, written in Markdown: status, history, usage, help."""
 
 from __future__ import annotations
 
 import json
-import re
 
 from llmvision_magic.connections import Target, shown_address
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
 from llmvision_magic.messages import Content
-from llmvision_magic.session import Plan, Spent
+from llmvision_magic.session import Spent
 from llmvision_magic.settings import SETTINGS, Settings
 
 
@@ -71,16 +70,6 @@ def usage_page(spent: dict[str, Spent]) -> str:
         untold = counted(total.replies - total.told, "reply", "replies")
         page += f"\n\nFor {untold} the server told no usage; nothing is guessed."
     return page
-
-
-def dry_run_page(plan: Plan) -> str:
-    """Exactly what would be sent."""
-    where = plan.target.base_url and f"POST {plan.target.shown_url.rstrip('/')}/chat/completions"
-    body = json.dumps(plan.request(plan.model_name).body(), indent=2, ensure_ascii=False)
-    fence = "`" * (max((len(run) for run in re.findall("`+", body)), default=2) + 1)
-    return (
-        f"Nothing is sent. It would go to {code_span(where or plan.target.shown_url)}:\n\n{fence}json\n{body}\n{fence}"
-    )
 
 
 def history_page(conversation: Conversation) -> str:

@@ -42,13 +42,14 @@ VERBS: tuple[Verb, ...] = (
     Verb("set", "[KEY VALUE]", "Set a value for this conversation.", "%chat set temperature 0.2", "setting"),
     Verb("unset", "KEY", "Take a value of this conversation back.", "%chat unset temperature", "set setting"),
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
+    Verb("fix", "", "Explain the last error, and offer the corrected cell below.", "%chat fix"),
     Verb("usage", "", "Show the tokens used so far, as told by the server.", "%chat usage"),
     Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
 PLANNED = (
-    *("undo", "retry", "edit", "continue", "save", "load", "export", "resume", "log", "fix", "panel", "record"),
+    *("undo", "retry", "edit", "continue", "save", "load", "export", "resume", "log", "panel", "record"),
     *("replay", "live", "doctor"),
 )
 """Verbs whose names are settled and that are not there yet."""

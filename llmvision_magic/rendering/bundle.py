@@ -78,9 +78,7 @@ def reply_bundle(
 
     shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
-    if len(reply.text) > len(shown):
-        kept = f"Only the first {len(shown):,} of {len(reply.text):,} characters are shown; the plain text has all."
-        footer = Footer(footer.parts, f"{footer.notice} {kept}".strip())
+    footer = _telling_what_is_shown(footer, reply, shown)
     whole = try_join(blocks, shown, in_parts=at_once)
     if whole is None:
         tokens = try_parse(shown)
@@ -106,6 +104,27 @@ def shown_length(text: str) -> int:
                 break
             end += len(picture[0])
     return min(end, len(text))
+
+
+def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
+    """A reply that has ended, shown as the text it is; by MIME type, as `reply_bundle`."""
+    from llmvision_magic.rendering.defuse import rewritten
+    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.markdown import try_parse
+
+    shown = reply.text[:MOST_SHOWN]
+    ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
+    block = f"{ticks}text\n{shown}\n{ticks}\n"
+    footer = _telling_what_is_shown(footer, reply, shown)
+    html = style() + _wrapped(written(None, shown) + _footer_html(footer))
+    return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
+
+
+def _telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+    if len(reply.text) == len(shown):
+        return footer
+    kept = f"Only the first {len(shown):,} of {len(reply.text):,} characters are shown; the plain text has all."
+    return Footer(footer.parts, f"{footer.notice} {kept}".strip())
 
 
 def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:

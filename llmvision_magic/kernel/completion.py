@@ -48,6 +48,14 @@ def _line_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
     if not before:
         return (verb.name for verb in VERBS)
     verb = BY_NAME.get(before[0])
+    if verb is not None and verb.completes == "options":
+        return _cell_words(magics, before[1:])
+    if verb is not None and verb.completes == "persona" and len(before) > 1:
+        from llmvision_magic.personas import known_personas
+
+        return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
+    if before == ["history"]:
+        return (*magics.session.conversations, "--tree")
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:

@@ -152,12 +152,9 @@ class NotebookView:
         """Replace everything by the final output."""
         try:
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
-            # Whoever stopped a reply wants the kernel back now.
-            at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-            footer = Footer(outcome.facts(), outcome.reply.notice)
-            bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
-        except Exception:  # a reply that was paid for is shown, if need be as bare text
-            bundle = {"text/plain": outcome.reply.text}
+        except Exception:  # as in `final_bundle`
+            blocks = []
+        bundle = final_bundle(outcome, blocks)
         if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
@@ -174,6 +171,21 @@ class NotebookView:
 
     def leave(self) -> None:
         """Leave what was shown as it is."""
+
+
+def final_bundle(outcome: Outcome, blocks: list[Block]) -> dict[str, str]:
+    """What the output shows when the reply has ended.
+
+    Args:
+        blocks: The reply's blocks as they were shown while it arrived.
+    """
+    try:
+        # Whoever stopped a reply wants the kernel back now.
+        at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
+        footer = Footer(outcome.facts(), outcome.reply.notice)
+        return reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
+    except Exception:  # a reply that was paid for is shown, if need be as bare text
+        return {"text/plain": outcome.reply.text}
 
 
 def metadata_of(outcome: Outcome) -> dict[str, object]:

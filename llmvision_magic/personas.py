@@ -114,7 +114,7 @@ def _read_head(path: Path, head: str) -> dict[str, object]:
         line = error.problem_mark.line if error.problem_mark else 0
         raise InvalidInput(f"{_at(path, line)}: the head is not YAML ({error.problem}).") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"{_at(path, 0)}: the head is not YAML ({error}).") from error
+        raise InvalidInput(f"{_at(path, 0)}: the head is not YAML ({' '.join(str(error).split())}).") from error
     finally:
         loader.dispose()
 

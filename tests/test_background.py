@@ -168,7 +168,7 @@ def test_stop_ends_all_or_one(kernel, chat_server):
 
 def test_error_is_shown_where_the_reply_would_stand(kernel, chat_server):
     """One sentence in the one output; the history is as it was."""
-    chat_server.script(failure(400, "Too odd."))
+    chat_server.script(failure(403, "Too odd."))
     cell = kernel.ok("%%chat --background\nodd")
     follow(kernel, cell, "Too odd.")
     assert "Too odd." in cell.only.plain

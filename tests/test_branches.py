@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from kernels import Cell, Kernel, running_kernel
-from servers.scripting import done, failure, json_answer, sse, stream, text_stream
+from servers.scripting import failure, json_answer, sse, stream, text_stream
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,9 @@ class Conversation:
         path = self.path()
         if reference.isdecimal() and 1 <= int(reference) <= len(path):
             return path[int(reference) - 1]
-        found = [turn for turn in list(self.turns.values()) if reference and turn.id.startswith(reference)]
+        # Digits alone are a number and nothing else: one that is too great must not hit upon an id.
+        is_id = reference and not reference.isdecimal()
+        found = [turn for turn in list(self.turns.values()) if is_id and turn.id.startswith(reference)]
         if len(found) == 1:
             return found[0]
         if found:

@@ -94,7 +94,7 @@ class Branching:
         prompt = text_of(turn.prompt)
         raw = " --raw" if "{{" in prompt else ""  # as it was sent: nothing in it is evaluated again
         self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{raw}\n{prompt}")
-        self.front.page(f"The prompt of turn {number} stands in a new cell below; running that cell replaces the turn.")
+        self.front.page(f"The prompt of turn {number} stands below, to be changed; running it replaces the turn.")
 
     def _asked(self, verb: str, rest: str) -> tuple[CellLine, Conversation]:
         options = parse_cell_line(rest, f"%chat {verb}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
@@ -12,7 +12,9 @@ from llmvision_magic.joining import Seam
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
 from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Retrying
+
+if TYPE_CHECKING:
+    from llmvision_magic.wire import Retrying
 
 STALL = 2.0
 """Seconds of silence in the middle of a reply before the reader is told."""
@@ -34,7 +36,7 @@ class Sending:
     asked: bool = False
 
 
-Event = Delta | Retrying | Sending | str
+Event: TypeAlias = "Delta | Retrying | Sending | str"
 """What the reading thread tells; a str is a line for the reader about the embedded model."""
 
 

@@ -60,6 +60,7 @@ class Paced(Generic[Item]):
         interval: Seconds between frames.
 
     Attributes:
+        interval: May be changed between two frames.
         eager: While set, a frame comes as soon as there is an item: nothing is to be read yet. To be unset by whoever
             iterates.
         error: What ended the reading, if it did not end well.
@@ -76,7 +77,7 @@ class Paced(Generic[Item]):
     ) -> None:
         self._produce = produce
         self._stop = stop
-        self._interval = interval
+        self.interval = interval
         self.eager = True
         self._clock = clock
         self._sleep = sleep
@@ -161,7 +162,7 @@ class Paced(Generic[Item]):
                 if not self.eager and len(items) < MANY:
                     self._rest_until = begin + REST
                 yield Frame(items, 0.0)
-                due = begin + self._interval
+                due = begin + self.interval
         finally:
             if not self._ended:  # the caller left early: nobody wants the rest
                 self._stop.set("abandoned")

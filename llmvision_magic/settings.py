@@ -29,6 +29,7 @@ class Setting(NamedTuple):
         flags: Options of ``%%chat`` that set it; empty when it has none.
         default: Value when it is given nowhere; None means that nothing is sent.
         above: A number must be greater than this, and below a million; None where the request itself checks.
+        words: The only texts that it may be; empty for any.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Setting(NamedTuple):
     flags: tuple[str, ...] = ()
     default: object = None
     above: float | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -126,6 +128,15 @@ SETTINGS: tuple[Setting, ...] = (
         default=4000,
         above=99,
     ),
+    Setting(
+        "rerun",
+        "text",
+        "replace or append",
+        "What running a cell again does: replace its turn, or append another one.",
+        default="replace",
+        words=("replace", "append"),
+    ),
+    Setting("prices", "text", "the path of a JSON or TOML file", "What tokens cost; see `%chat help usage`."),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
@@ -188,6 +199,8 @@ def parse_value(setting: Setting, given: object) -> object:
     try:
         value = _PARSERS[setting.kind](given)
         if setting.above is not None and not (isinstance(value, int | float) and setting.above < value < 1e6):
+            raise ValueError
+        if setting.words and value not in setting.words:
             raise ValueError
         return value
     except (ValueError, TypeError, OverflowError):

@@ -116,7 +116,6 @@ def test_options_reach_the_wire_and_nothing_else_does(kernel, chat_server):
         ("-o 1x", "name of a variable"),
         ("-n 'a b'", "one word"),
         ("--param seed", "KEY=JSON"),
-        ("--background", "not there yet"),
     ],
 )
 def test_bad_line_is_one_sentence_and_nothing_is_sent(kernel, chat_server, line, said):
@@ -472,7 +471,7 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
     ("line", "said"),
     [
         ("histori", "`history`"),
-        ("undo", "not there yet"),
+        ("panel", "not there yet"),
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
         ("set temperature 3", "from 0 to 1"),

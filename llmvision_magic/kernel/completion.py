@@ -23,7 +23,7 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
     words = line.split()
     typed = "" if line[-1:].isspace() else words.pop()
     name, *before = words
-    known = _cell_words(magics, before, typed) if name.startswith("%%") else _line_words(magics, before)
+    known = _cell_words(magics, before, typed) if name.startswith("%%") else _line_words(magics, before, typed)
     return [word for word in known if word.startswith(typed)]
 
 
@@ -54,13 +54,21 @@ def _names(magics: ChatMagics, typed: str) -> Iterable[str]:
     return sorted(name for name in shell.user_ns if not name.startswith("_") and name not in shell.user_ns_hidden)
 
 
-def _line_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
+def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
     from llmvision_magic.kernel.verbs import BY_NAME, VERBS
     from llmvision_magic.settings import BY_NAME as SETTINGS_BY_NAME
 
     if not before:
         return (verb.name for verb in VERBS)
     verb = BY_NAME.get(before[0])
+    if verb is not None and verb.completes == "options":
+        return _cell_words(magics, before[1:], typed)
+    if verb is not None and verb.completes == "persona" and len(before) > 1:
+        from llmvision_magic.personas import known_personas
+
+        return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
+    if before == ["history"]:
+        return (*magics.session.conversations, "--tree")
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:

@@ -70,9 +70,10 @@ class Extension:
         self._shell.set_custom_exc((ChatError, Interrupted, *types_before), handle)
 
     def unload(self) -> None:
-        """Take everything out again, and end the embedded model's server."""
+        """Take everything out again, end replies in the background and the embedded model's server."""
         from llmvision_magic.connections import close_shared
 
+        self._magics.close()
         table = self._shell.magics_manager.magics
         for name in NAMES:
             for kind in ("line", "cell"):

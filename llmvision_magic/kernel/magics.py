@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, magics_class
@@ -18,6 +19,7 @@ from llmvision_magic.stop import Stop
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
     from llmvision_magic.conversation import Conversation
+    from llmvision_magic.kernel.background import Background
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Ask, Session
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
+
+NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."
 
 EMPTY = (
     "The cell has no prompt: write what you ask in the lines below `%%chat`.\n\n"
@@ -57,12 +61,15 @@ class ChatMagics(Magics):
     between_events_timeout = Float(None, allow_none=True, help=_help("between_events_timeout")).tag(config=True)
     retries = Integer(None, allow_none=True, help=_help("retries")).tag(config=True)
     value_limit = Integer(None, allow_none=True, help=_help("value_limit")).tag(config=True)
+    rerun = Unicode(None, allow_none=True, help=_help("rerun")).tag(config=True)
+    prices = Unicode(None, allow_none=True, help=_help("prices")).tag(config=True)
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self._shell = shell
         self._session: Session | None = None
         self.failures = Failures(shell)
+        self._background: Background | None = None
 
     @property
     def session(self) -> Session:
@@ -95,14 +102,11 @@ class ChatMagics(Magics):
             options.name,
             options.system,
             options.once,
-            self._cell_id(),
-            composed.notes,
-            options.format,
+            notes=composed.notes,
+            format=options.format,
+            replace=options.replace,
         )
-        if options.dry_run:
-            self._dry_run(ask, options)
-        else:
-            self._ask(ask, options, stop)
+        self._submit(ask, options, stop)
 
     def line_chat(self, line: str) -> None:
         """``%chat VERB …``"""
@@ -139,7 +143,7 @@ class ChatMagics(Magics):
         stop = Stop()
         with interrupting(stop):
             composed = self._composed(prompt, CellLine(), stop)
-            self._ask(Ask(composed.content, cell=self._cell_id(), notes=composed.notes), CellLine(), stop)
+            self._submit(Ask(composed.content, notes=composed.notes), CellLine(), stop)
 
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
@@ -156,8 +160,36 @@ class ChatMagics(Magics):
             values = self._values(self.settings(self.session.conversation()))
             with ordinary_interrupts(stop):
                 composed = fix_prompt(failure, values)
-            ask = Ask(composed.content, cell=self._cell_id(), notes=composed.notes, format="correction")
-            self._ask(ask, CellLine(), stop)
+            ask = Ask(composed.content, notes=composed.notes, format="correction")
+            self._submit(ask, CellLine(), stop)
+
+    def submit(self, ask: Ask, options: CellLine) -> None:
+        """Ask as a cell with these options would."""
+        stop = Stop()
+        with interrupting(stop):
+            self._submit(ask, options, stop)
+
+    def next_cell(self, text: str) -> None:
+        """Put a new cell below this one; in a terminal, the next input."""
+        self._shell.set_next_input(text)
+
+    def stop_background(self, which: str) -> list[str]:
+        """End replies in the background: all, those of a conversation, or one by its number.
+
+        Returns:
+            A line of Markdown for each.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        if self._background is None:
+            raise InvalidInput(NONE_RUNNING)
+        return self._background.stop(which)
+
+    def close(self) -> None:
+        """End what runs in the background: the extension is unloaded."""
+        if self._background is not None:
+            self._background.close()
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""
@@ -223,6 +255,23 @@ class ChatMagics(Magics):
         namespace = {"Err": self.failures.errors(), **self._shell.user_ns}
         return Values(namespace, secrets, settings.whole("value_limit"), self.failures.name_cell)
 
+    def _submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
+        ask = replace(ask, cell=self._cell_id(), execution=self._execution())
+        if options.dry_run:
+            self._dry_run(ask, options)
+        elif options.background:
+            self._ask_in_background(ask, options)
+        else:
+            self._ask(ask, options, stop)
+
+    def _ask_in_background(self, ask: Ask, options: CellLine) -> None:
+        if self._background is None:
+            from llmvision_magic.kernel.background import Background
+
+            self._background = Background(self.session, self._shell)
+        settings = self.settings(self._conversation(ask), options.given)
+        self._background.ask(ask, settings, options.out)
+
     def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
         settings = self.settings(self._conversation(ask), options.given)
         view = self._view(as_text=ask.format == "text")
@@ -271,6 +320,15 @@ class ChatMagics(Magics):
         """The running cell's id, which front ends send in the request's metadata."""
         if not self._in_notebook:
             return None
-        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
-        cell_id = parent.get("metadata", {}).get("cellId")
+        cell_id = self._request().get("metadata", {}).get("cellId")
         return cell_id if isinstance(cell_id, str) else None
+
+    def _execution(self) -> str:
+        """Which run of a cell this is."""
+        message_id = self._request().get("header", {}).get("msg_id") if self._in_notebook else None
+        return str(message_id or self._shell.execution_count)
+
+    def _request(self) -> dict[str, Any]:
+        """The front end's request to run the cell."""
+        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
+        return parent

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from llmvision_magic.kernel.publishing import Publisher, without_flushing
+from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import (
     MOST_SHOWN,
     Block,
@@ -50,6 +51,8 @@ class NotebookView:
     one is updated, by its display id. JupyterLab hides all but the first 50 outputs of a cell; so blocks share outputs,
     the more the longer the reply has become, and when there are too many outputs one takes the place of them all.
     """
+
+    interval = INTERVAL
 
     def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
         self._publisher = publisher
@@ -154,12 +157,9 @@ class NotebookView:
                 self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice)), outcome)
                 return
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
-            # Whoever stopped a reply wants the kernel back now.
-            at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-            footer = Footer(outcome.facts(), outcome.reply.notice)
-            bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
-        except Exception:  # a reply that was paid for is shown, if need be as bare text
-            bundle = {"text/plain": outcome.reply.text}
+        except Exception:  # as in `final_bundle`
+            blocks = []
+        bundle = final_bundle(outcome, blocks)
         self._publish_end(bundle, outcome)
 
     def _publish_end(self, bundle: dict[str, str], outcome: Outcome) -> None:
@@ -179,6 +179,21 @@ class NotebookView:
 
     def leave(self) -> None:
         """Leave what was shown as it is."""
+
+
+def final_bundle(outcome: Outcome, blocks: list[Block]) -> dict[str, str]:
+    """What the output shows when the reply has ended.
+
+    Args:
+        blocks: The reply's blocks as they were shown while it arrived.
+    """
+    try:
+        # Whoever stopped a reply wants the kernel back now.
+        at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
+        footer = Footer(outcome.facts(), outcome.reply.notice)
+        return reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
+    except Exception:  # a reply that was paid for is shown, if need be as bare text
+        return {"text/plain": outcome.reply.text}
 
 
 def metadata_of(outcome: Outcome) -> dict[str, object]:

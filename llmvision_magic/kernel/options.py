@@ -57,6 +57,11 @@ OPTIONS: tuple[Option, ...] = (
     Option(("-s", "--system"), "TEXT", 'The system prompt, for this turn on; "" removes it.'),
     *_setting_options(),
     Option(("-o", "--out"), "NAME", "Bind the `Reply` to this variable."),
+    Option(
+        ("--replace",),
+        "TURN",
+        "Take the place of this turn: its number in `%chat history`, or its id from `%chat history --tree`.",
+    ),
     Option(("--once",), "", "Neither read nor write the conversation's history."),
     Option(("--raw",), "", "Send braces as they are: `{{…}}` is text."),
     Option(("--dry-run",), "", "Show exactly what would be sent, and send nothing."),
@@ -70,7 +75,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("-f", "--format"), "FORMAT", "markdown; text: shown as it is; code: the reply's code also in a new cell below."
     ),
-    Option(("--background",), "", "Go on at once; the reply streams into the cell.", planned=True),
+    Option(("--background",), "", "Go on at once; the reply streams into the cell, `%chat stop` ends it."),
 )
 
 EXPRESSIONS = ("-a", "--attach", "-i", "--image")
@@ -96,16 +101,18 @@ class CellLine:
     attach: list[str] = field(default_factory=list)
     image: list[str] = field(default_factory=list)
     format: Format = "markdown"
+    replace: str | None = None
+    background: bool = False
     given: dict[str, object] = field(default_factory=dict)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"%%chat: {message}. `%chat help` lists the options.")
+        raise InvalidInput(f"{self.prog}: {message}. `%chat help` lists the options.")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="%%chat", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+def _parser(prog: str) -> _Parser:
+    parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:
         if option.value:
             action = "append" if option.repeatable else "store"
@@ -154,8 +161,11 @@ def _cell_words(line: str) -> list[str]:
     return words
 
 
-def parse_cell_line(line: str) -> CellLine:
-    """Understand a ``%%chat`` line.
+def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
+    """Understand a ``%%chat`` line, or the options of a verb that takes the same.
+
+    Args:
+        magic: What the options stand behind, for messages.
 
     Raises:
         InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
@@ -164,16 +174,18 @@ def parse_cell_line(line: str) -> CellLine:
     words = _cell_words(line)
     if {"-h", "--help"} & set(words):
         raise InvalidInput("`%chat help` and `%%chat?` show the options.")
-    known, unknown = _parser().parse_known_args(words)
+    known, unknown = _parser(magic).parse_known_args(words)
     for word in unknown:
         if word.startswith("-"):
             flag = word.partition("=")[0]
             hint = nearest(flag, KNOWN_FLAGS) or " `%chat help` lists them."
-            raise InvalidInput(f"%%chat has no option `{flag}`.{hint}")
+            raise InvalidInput(f"{magic} has no option `{flag}`.{hint}")
     if unknown and {*words} & {*EXPRESSIONS}:
         raise InvalidInput(
             f"`{' '.join(unknown)}` is no option; put an expression with spaces into quotes: `-a 'df[df.x > 3]'`."
         )
+    if unknown and magic != "%%chat":
+        raise InvalidInput(f"`{' '.join(unknown)}` is no option, and `{magic}` takes nothing else.")
     if unknown:
         raise InvalidInput(
             f"`{' '.join(unknown)}` is no option; write the prompt in the lines below `%%chat`, options on its line."
@@ -196,6 +208,8 @@ def parse_cell_line(line: str) -> CellLine:
         raise InvalidInput(
             f"--format: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {result.format!r}.{hint}"
         )
+    if result.once and result.replace:
+        raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from llmvision_magic.kernel.terminal_markdown import Lines, drawn
+from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import Block, Blocks, plain_for_terminal
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class TerminalView:
         self._length = 0  # characters of the reply taken in so far
         self._printed = False
         self._shown: RenderableType | None = None  # the unfinished block
+
+    interval = INTERVAL
 
     def prepare(self) -> None:
         """Load what drawing needs, in the time that the first text takes to arrive."""
@@ -162,6 +165,8 @@ class PlainView:
         self._stream = stream
         self._blocks = Blocks()
         self._length = 0
+
+    interval = INTERVAL
 
     def prepare(self) -> None:
         """Nothing has to be drawn."""

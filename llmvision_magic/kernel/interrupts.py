@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from llmvision_magic.errors import Interrupted
 from llmvision_magic.stop import Stop
+
+Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers
+"""What `signal.signal` takes and gives."""
 
 PATIENCE = 1.0
 """Seconds that an orderly end may take before another interrupt ends it at once."""
@@ -48,18 +51,38 @@ def interrupting(stop: Stop) -> Iterator[None]:
         yield  # signals go to the main thread only; whoever runs us elsewhere stops by the object
         return
 
-    asked = 0.0
+    asked: float | None = None
 
     def handle(signum: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if not stop.is_set:
+        if asked is None:
             asked = time.monotonic()
             stop.set("interrupted")
         elif time.monotonic() - asked > PATIENCE:  # who presses twice at once means one thing
             raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGINT, handle)
+    before = signal.signal(signal.SIGINT, handle)
+    previous = before if before is not None else signal.default_int_handler
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
+        signal.signal(signal.SIGINT, previous if asked is None else _patient(asked + PATIENCE, previous))
+
+
+def _patient(until: float, previous: Handler) -> Handler:
+    """A handler that gives way to the previous one after a time.
+
+    The second of two interrupts that meant one thing may come when the cell has just ended. There it would hit the
+    kernel while it tells the front end so, and the cell would seem to run for ever.
+
+    Args:
+        until: By `time.monotonic`.
+    """
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if time.monotonic() > until:
+            signal.signal(signal.SIGINT, previous)
+            if callable(previous):
+                previous(signum, frame)
+
+    return handle

@@ -44,6 +44,9 @@ class Outcome:
         left_out: How many of the oldest turns did not fit into the model's context.
         later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
         error: The exception to raise; None when the reply ended well.
+        parent: Id of the turn before; None at a beginning.
+        system: The system prompt that was sent.
+        unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
     reply: Reply
@@ -53,6 +56,19 @@ class Outcome:
     left_out: int = 0
     later_turns: int = 0
     error: BaseException | None = None
+    parent: str | None = None
+    system: str | None = None
+    unkept: str = ""
+
+    @property
+    def notice(self) -> str:
+        """What stands more visibly under the reply: why it ended when it did not end by itself, what is not kept."""
+        return " ".join(sentence for sentence in (self.reply.notice, self.unkept) if sentence)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a final output; else the error message says it all."""
+        return self.error is None or self.error_is_shown
 
     @property
     def error_is_shown(self) -> bool:
@@ -180,6 +196,16 @@ class Arrival:
             return ""
         return f"waiting for {self._model}, {now - self._began:.0f} s"
 
+    @property
+    def length(self) -> int:
+        """How many pieces of text have arrived."""
+        return len(self._builder.parts.get(0, ()))
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._builder.text
+
     def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
         """Collect what arrived after the last frame, and settle how the reply ended."""
         self._collect(rest)
@@ -216,7 +242,7 @@ class Arrival:
 
     def show(self, outcome: Outcome) -> None:
         """Show the final output, or take away the waiting line when an error message says it all."""
-        if outcome.error is None or outcome.error_is_shown:
+        if outcome.is_shown:
             self._view.finish(outcome)
         else:
             self._view.clear()

@@ -14,6 +14,7 @@ from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
+from llmvision_magic.journal import UNRECORDED, Journal
 from llmvision_magic.messages import Content, Delta, Message, Reply
 from llmvision_magic.pacing import Paced
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings, nearest
@@ -115,6 +116,8 @@ class Session:
         current: Name of the conversation that is used when none is named.
         spent: By conversation; ``--once`` counts with the conversation it was asked in.
         models: What servers offer, by address, as far as they were asked.
+        offered: Ids of the kept conversations that were listed last, as they were numbered.
+        journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
 
     connections: Connections
@@ -122,6 +125,8 @@ class Session:
     current: str = "main"
     spent: dict[str, Spent] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
+    offered: list[str] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -153,13 +158,50 @@ class Session:
         self.current = name
         return conversation
 
+    def note(self) -> None:
+        """Bring what a verb may have changed into the journal: where a conversation stands, its settings, its name."""
+        for conversation in self.conversations.values():
+            self.journal.note(conversation)
+
     def drop(self, name: str) -> None:
-        """Forget a conversation with all its turns. When it was the last one, an empty `main` begins."""
-        del self.conversations[self.conversation(name).name]
+        """Forget a conversation with all its turns, on disk too. When it was the last one, an empty `main` begins.
+
+        Raises:
+            InvalidInput: There is none of that name, or the disk would keep it.
+        """
+        conversation = self.conversation(name)
+        self.journal.drop(conversation)
+        del self.conversations[conversation.name]
         if not self.conversations:
             self.conversations["main"] = Conversation("main")
         if self.current not in self.conversations:
             self.current = next(iter(self.conversations))
+
+    def adopt(self, conversation: Conversation, name: str | None = None) -> Conversation:
+        """Take in a conversation from elsewhere and go to it.
+
+        An empty one of that name makes way; where one with turns has it, the new one gets another name.
+
+        Args:
+            name: What it shall be called; None for its own name.
+
+        Returns:
+            The conversation that is current now: the one given, or the same that was here already.
+        """
+        for present in self.conversations.values():
+            if present.id == conversation.id:
+                return self.use(present.name)
+        conversation.name = name = self._free_name(name or conversation.name)
+        self.conversations[name] = conversation
+        self.current = name
+        return conversation
+
+    def _free_name(self, name: str) -> str:
+        number, free = 2, name
+        while free in self.conversations and self.conversations[free].turns:
+            free = f"{name}-{number}"
+            number += 1
+        return free
 
     def offered_models(self, settings: Settings, seconds: float) -> list[str]:
         """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
@@ -214,6 +256,7 @@ class Session:
         """
         plan = self.plan(ask, settings)
         conversation, fallback, turn = plan.conversation, plan.conversation.head, None
+        record = UNRECORDED
         if not ask.once:
             self.conversations.setdefault(conversation.name, conversation)
             self.current = conversation.name
@@ -221,17 +264,21 @@ class Session:
             turn = conversation.begin(ask.prompt, parent=plan.parent, cell=ask.cell)
         arrival = Arrival(plan.target, view)
         try:
+            if turn is not None:  # before anything is sent, and already within what settles it
+                record = self.journal.begin(conversation, turn.id, fallback)
             paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
             paced.start()
             view.prepare()
             for frame in paced:
                 arrival.take(frame)
+                record.progress(arrival.length, lambda: arrival.text)
                 paced.interval, paced.eager = view.interval, not arrival.has_words
             arrival.end(paced.rest(), paced.error, stop)
         finally:
             reply = arrival.reply(plan.parameters.max_tokens)
             if turn is not None:
                 conversation.settle(turn.id, reply, fallback)
+                record.settle()
             self.spent.setdefault(conversation.name, Spent()).add(reply)
         outcome = Outcome(
             reply=reply,
@@ -241,7 +288,11 @@ class Session:
             left_out=arrival.left_out,
             later_turns=plan.later_turns,
             error=arrival.error,
+            parent=plan.parent,
+            system=plan.system,
         )
+        if outcome.is_shown:
+            outcome = replace(outcome, unkept=self.journal.complaint())
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.

@@ -8,6 +8,7 @@ from typing import Protocol
 from llmvision_magic.connections import PLATFORM_URL
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.keeping import KeepingCommands
 from llmvision_magic.kernel.options import split_line
 from llmvision_magic.kernel.pages import (
     code_span,
@@ -44,7 +45,7 @@ class Front(Protocol):
         """Run something that a Ctrl-C may end."""
 
 
-class Commands:
+class Commands(KeepingCommands):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
 
     def __init__(self, session: Session, front: Front) -> None:
@@ -55,7 +56,7 @@ class Commands:
         _expect_nothing("status", rest)
         conversation = self.session.conversation()
         settings = self.front.settings(conversation)
-        self.front.page(status_page(conversation, self.session.connections.target(settings), settings))
+        self.front.page(status_page(self.session, settings))
 
     def do_ask(self, rest: str) -> None:
         if not rest:

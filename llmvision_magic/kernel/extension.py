@@ -86,6 +86,7 @@ class Extension:
             self._shell.input_transformers_cleanup.remove(_keep_prompts)
         self._shell.custom_exceptions, self._shell.CustomTB = self._exceptions_before
         close_shared()
+        self._magics.close()
 
 
 def _cell_help() -> str:

@@ -65,9 +65,10 @@ class ChatMagics(Magics):
         """The kernel's session, made at its first use: loading the extension stays cheap."""
         if self._session is None:
             from llmvision_magic.connections import shared
+            from llmvision_magic.kernel.origin import journal_of
             from llmvision_magic.session import Session
 
-            self._session = Session(shared())
+            self._session = Session(shared(), journal=journal_of(self._shell))
         return self._session
 
     def cell_chat(self, line: str, cell: str) -> None:
@@ -104,6 +105,12 @@ class ChatMagics(Magics):
         if stop.is_set:
             raise Interrupted("Interrupted.")
         run_verb(commands, line)
+        self.session.note()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._session is not None:
+            self._session.journal.close()
 
     # -- what the commands need ---------------------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ class NotebookView:
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
             # Whoever stopped a reply wants the kernel back now.
             at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-            footer = Footer(outcome.facts(), outcome.reply.notice)
+            footer = Footer(outcome.facts(), outcome.notice)
             bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
         except Exception:  # a reply that was paid for is shown, if need be as bare text
             bundle = {"text/plain": outcome.reply.text}
@@ -183,6 +183,8 @@ def metadata_of(outcome: Outcome) -> dict[str, object]:
     return {
         "conversation": outcome.conversation,
         "turn_id": outcome.turn,
+        "parent": outcome.parent,
+        "system": outcome.system,
         "model": reply.model,
         "status": reply.status,
         "finish_reason": reply.finish_reason,

@@ -30,6 +30,11 @@ class Verb(NamedTuple):
     completes: str = ""
 
 
+RESUME_HELP = (
+    "Show this notebook's last conversations; go on with one (by number, id or name), or rebuild it from a notebook."
+)
+EXPORT_HELP = "Write the conversation as .md, .ipynb, .html or .json (the `messages` of the API)."
+
 VERBS: tuple[Verb, ...] = (
     Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
     Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
@@ -44,11 +49,21 @@ VERBS: tuple[Verb, ...] = (
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
     Verb("usage", "", "Show the tokens used so far, as told by the server.", "%chat usage"),
     Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
+    Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from"),
+    Verb(
+        "log",
+        "[WORDS]",
+        "Find words in all that was ever said; without words, the latest turns.",
+        "%chat log tuple",
+    ),
+    Verb("save", "PATH", "Save the conversation with all its branches as a JSON file.", "%chat save tutor.json"),
+    Verb("load", "PATH [-n NAME]", "Load a saved conversation and go on with it.", "%chat load tutor.json -n again"),
+    Verb("export", "PATH [--overwrite]", EXPORT_HELP, "%chat export lecture.html"),
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
 PLANNED = (
-    *("undo", "retry", "edit", "continue", "save", "load", "export", "resume", "log", "fix", "panel", "record"),
+    *("undo", "retry", "edit", "continue", "fix", "panel", "record"),
     *("replay", "live", "doctor"),
 )
 """Verbs whose names are settled and that are not there yet."""

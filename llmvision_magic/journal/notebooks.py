@@ -66,7 +66,7 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
         if not isinstance(told, dict) or not isinstance(told.get("turn_id"), str):
             continue  # not ours, or of `--once`, which is in no history
         prompt = prompts.pop(0) if prompts else ""
-        status = told.get("status")
+        status, data = told.get("status"), output.get("data")
         try:
             content = content_from(told.get("prompt", prompt))
         except ValueError:
@@ -76,7 +76,7 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
             parent=_try_text(told.get("parent", _UNTOLD)),
             prompt=content,
             system=_try_text(told.get("system")),
-            text=_text(output.get("data", {}).get("text/plain")),
+            text=_text(data.get("text/plain") if isinstance(data, dict) else None),
             status=status if status in STATUSES and status != "partial" else "complete",
             reason=_try_text(told.get("reason")) or "",
             model=_try_text(told.get("model")),

@@ -419,7 +419,8 @@ EDGE = (
     "room",
     [
         *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
-        *("rendering", "keys", "connections", "client", "local"),
+        *("rendering", "keys", "connections", "client", "local", "journal", "journal.database", "journal.files"),
+        *("journal.exports", "journal.page", "journal.notebooks", "journal.reading", "journal.searching"),
     ],
 )
 def test_only_the_edge_knows_ipython(room):

@@ -5,13 +5,13 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: demo test check lint types unit notebooks browser bench clean
+.PHONY: demo test check lint types unit notebooks browser specifications bench clean
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/quickstart.ipynb
 
-test: .venv/test.done browser
+test: .venv/test.done browser specifications
 	$(BIN)/python -m llmvision_magic model
 	$(MAKE) lint types unit notebooks
 
@@ -36,8 +36,12 @@ notebooks: .venv/test.done
 browser: .venv/test.done
 	$(BIN)/python tests/browser_setup.py
 
+specifications: .venv/test.done
+	$(BIN)/python tests/specifications.py
+
 # Numbers of replies that stream into a notebook, about ten minutes; for a first look: make bench BENCH=--quick
 bench: .venv/test.done browser
+	$(BIN)/python -m compileall -q llmvision_magic  # as an installed package is
 	$(BIN)/python tests/benchmarks/run.py $(BENCH)
 
 .venv/python.done:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
-from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.joining import Seam
+from llmvision_magic.messages import Content, Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.offering import Format, Offer
 from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Retrying
+
+if TYPE_CHECKING:
+    from llmvision_magic.wire import Retrying
 
 STALL = 2.0
 """Seconds of silence in the middle of a reply before the reader is told."""
@@ -26,12 +30,14 @@ class Sending:
 
     Attributes:
         left_out: How many of the oldest turns are not sent, for the model's context is too small.
+        asked: A reply that goes on was asked for in words, for the server does not go on by itself.
     """
 
     left_out: int
+    asked: bool = False
 
 
-Event = Delta | Retrying | Sending | str
+Event: TypeAlias = "Delta | Retrying | Sending | str"
 """What the reading thread tells; a str is a line for the reader about the embedded model."""
 
 
@@ -43,9 +49,14 @@ class Outcome:
         turn: The turn's id; None when the history was not written.
         left_out: How many of the oldest turns did not fit into the model's context.
         later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
+        notes: Facts about the prompt, for the footer.
+        format: How the reply is used.
+        offer: The cell that its code makes, where that was asked for.
+        way_back: What to type to go back to them.
         error: The exception to raise; None when the reply ended well.
         parent: Id of the turn before; None at a beginning.
         system: The system prompt that was sent.
+        prompt: What was asked, where the cell's text does not say it: values were put in, or a verb asked.
         unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
@@ -55,9 +66,14 @@ class Outcome:
     embedded: bool
     left_out: int = 0
     later_turns: int = 0
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
+    offer: Offer | None = None
+    way_back: str = ""
     error: BaseException | None = None
     parent: str | None = None
     system: str | None = None
+    prompt: Content | None = None
     unkept: str = ""
 
     @property
@@ -91,7 +107,10 @@ class Outcome:
         if self.left_out:
             facts.append(f"context full: {_turns(self.left_out, 'oldest')} not sent")
         if self.later_turns:
-            facts.append(f"{_turns(self.later_turns, 'later')} on the old branch")
+            facts.append(f"{_turns(self.later_turns, 'later')} on the old branch: {self.way_back} goes back")
+        facts += self.notes
+        if self.offer is not None:
+            facts.append(self.offer.note)
         return facts
 
 
@@ -128,15 +147,20 @@ class View(Protocol):
 class Arrival:
     """Takes the frames of one reply.
 
+    Args:
+        begun: What there is already of the reply; new text is joined to it.
+
     Attributes:
         error: What ended the reply, when it did not end by itself.
         left_out: How many of the oldest turns were not sent.
         has_words: Whether something to be read was shown: the mark of a heading is nothing.
     """
 
-    def __init__(self, target: Target, view: View) -> None:
+    def __init__(self, target: Target, view: View, begun: str = "") -> None:
         self._view = view
         self._builder = ReplyBuilder()
+        self._begun = begun
+        self._seam = Seam(begun)
         self._model = target.model or "the embedded model"
         self._line = ""
         self._line_until: float | None = None
@@ -148,6 +172,14 @@ class Arrival:
         self.error: BaseException | None = None
         self.left_out = 0
         self.has_words = False
+
+    def begin(self) -> None:
+        """Show what there is already."""
+        self._view.prepare()
+        if self._begun:
+            self._builder.add(Delta(self._begun))
+            self._view.add(self._begun)
+            self._has_text = True
 
     def take(self, frame: Frame[Event]) -> None:
         """Collect a frame's events and show them."""
@@ -168,11 +200,14 @@ class Arrival:
         texts = []
         for item in items:
             if isinstance(item, Delta):
+                if self._begun and item.index == 0:
+                    item = replace(item, text=self._seam.feed(item.text))
                 self._builder.add(item)
                 if item.index == 0:
                     texts.append(item.text)
             elif isinstance(item, Sending):
                 self.left_out = item.left_out
+                self._seam.asked = item.asked
                 self._line = ""
                 self._began = time.monotonic()
             elif isinstance(item, str):
@@ -209,6 +244,7 @@ class Arrival:
     def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
         """Collect what arrived after the last frame, and settle how the reply ended."""
         self._collect(rest)
+        self._builder.add(Delta(self._seam.end()))
         self._ended = time.monotonic()
         if stop.is_set:
             # A stop that came after the last event stops what would run next, not this reply.
@@ -224,6 +260,8 @@ class Arrival:
         """The reply with its status and, when it did not end by itself, the reason."""
         seconds = (self._ended or time.monotonic()) - self._began
         reply = self._builder.reply(self._status, seconds=seconds)
+        if reply.text == self._begun and self._status != "complete":
+            reply = replace(reply, text="")  # nothing came: the turn that was to go on stands as it is
         return replace(reply, notice=self._notice(reply, max_tokens))
 
     def _notice(self, reply: Reply, max_tokens: int | None) -> str:
@@ -238,6 +276,8 @@ class Arrival:
             return "Ended by the server's content filter."
         if not reply.text:
             return "The server sent an empty reply."
+        if reply.text == self._begun:
+            return "The model added nothing: it takes the reply to be whole."
         return ""
 
     def show(self, outcome: Outcome) -> None:

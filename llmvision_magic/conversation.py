@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, Message, Reply, Status, Usage
 
 
@@ -25,6 +26,8 @@ class Turn:
         status: How the reply stands.
         reason: Why it ended when it did not end by itself, as a sentence.
         cell: Id of the cell that asked, where the front end gives one.
+        execution: Which run of the cell asked: a loop in one cell asks many times, and each is a turn of its own.
+        left_out: How many of the oldest turns were not sent with it, for the model's context was full.
         created: Unix time in seconds.
     """
 
@@ -39,7 +42,14 @@ class Turn:
     finish_reason: str | None = None
     usage: Usage | None = None
     cell: str | None = None
+    execution: str | None = None
+    left_out: int = 0
     created: float = field(default_factory=time.time)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model had said all of its reply."""
+        return self.status == "complete" and self.finish_reason != "length"
 
 
 class Conversation:
@@ -54,6 +64,7 @@ class Conversation:
         turns: All turns ever, by id, in order of their creation.
         head: Id of the turn the next one follows; None at the beginning.
         settings: What ``%chat set`` keeps for this conversation.
+        asked: Id of the turn asked last, also if it failed; None when the head has been moved since.
     """
 
     def __init__(self, name: str = "main", system: str | None = None) -> None:
@@ -63,6 +74,7 @@ class Conversation:
         self.turns: dict[str, Turn] = {}
         self.head: str | None = None
         self.settings: dict[str, object] = {}
+        self.asked: str | None = None
 
     def __repr__(self) -> str:
         return f"<Conversation {self.name!r}: {len(self.path())} turns>"
@@ -77,41 +89,92 @@ class Conversation:
             yield turn
             turn_id = turn.parent
 
-    def place_for(self, cell: str | None) -> tuple[str | None, int]:
+    def place_for(self, cell: str | None, execution: str | None = None) -> tuple[str | None, int]:
         """Where the next turn goes.
 
+        Without a cell's id each asking is a turn of its own: equal texts tell nothing, for the same thing may be asked
+        twice.
+
         Args:
-            cell: The asking cell. If a turn of the current branch came from it, the new one takes its place: it becomes
-                a sibling, and the old turn stays in the tree with all that followed it.
+            cell: The asking cell. If a turn of the current branch came from an earlier run of it, the new one takes its
+                place: it becomes a sibling, and the old turn stays in the tree with all that followed it.
+            execution: This run of the cell.
 
         Returns:
             Id of the turn to follow (None at the beginning), and how many later turns stay on the old branch.
         """
-        path = self.path()
-        for position, turn in enumerate(path):
-            if cell is not None and turn.cell == cell:
-                return turn.parent, len(path) - position - 1
+        for turn in self.path():
+            if cell is not None and turn.cell == cell and (execution is None or turn.execution != execution):
+                return self.place_of(turn)
         return self.head, 0
 
-    def begin(self, prompt: Content, *, parent: str | None, cell: str | None = None) -> Turn:
+    def place_of(self, turn: Turn) -> tuple[str | None, int]:
+        """Where a turn goes that takes the place of another; see `place_for`."""
+        kept = {turn.id, *(one.id for one in self._up_from(turn.parent))}
+        return turn.parent, sum(one.id not in kept for one in self.path())
+
+    def turn_at(self, reference: str) -> Turn:
+        """The turn that a number of the current branch or the beginning of an id means.
+
+        Raises:
+            InvalidInput: There is none, or several.
+        """
+        path = self.path()
+        if reference.isdecimal() and 1 <= int(reference) <= len(path):
+            return path[int(reference) - 1]
+        # Digits alone are a number and nothing else: one that is too great must not hit upon an id.
+        is_id = reference and not reference.isdecimal()
+        found = [turn for turn in list(self.turns.values()) if is_id and turn.id.startswith(reference)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidInput(f"Several turns of `{self.name}` begin with `{reference}`; type more of the id.")
+        there = f"its turns are 1 to {len(path)}" if path else "its current branch has no turns"
+        raise InvalidInput(
+            f"`{self.name}` has no turn `{reference}`: {there}; `%chat history {self.name} --tree` shows the others."
+        )
+
+    def short_id(self, turn_id: str) -> str:
+        """The shortest beginning of an id that means this turn alone and cannot be taken for a number."""
+        for length in range(4, len(turn_id)):
+            short = turn_id[:length]
+            if not short.isdecimal() and sum(one.startswith(short) for one in list(self.turns)) == 1:
+                return short
+        return turn_id
+
+    def go_to(self, turn_id: str | None) -> None:
+        """Let the next turn follow this one; None for the beginning."""
+        self.head = turn_id
+        self.asked = None
+
+    def last_asked(self) -> Turn | None:
+        """The turn whose prompt was asked last, also if it failed and is no part of the branch."""
+        turn_id = self.asked or self.head
+        return None if turn_id is None else self.turns[turn_id]
+
+    def begin(
+        self, prompt: Content, *, parent: str | None, cell: str | None = None, execution: str | None = None
+    ) -> Turn:
         """Put a turn into the history, marked partial, before anything is sent.
 
         Args:
             prompt: What is asked.
             parent: Id of the turn it follows, from `place_for`.
             cell: The asking cell.
+            execution: This run of the cell.
         """
-        turn = Turn(id=uuid.uuid4().hex, parent=parent, prompt=prompt, system=self.system, cell=cell)
+        turn = Turn(uuid.uuid4().hex, parent, prompt, self.system, cell=cell, execution=execution)
         self.turns[turn.id] = turn
-        self.head = turn.id
+        self.head = self.asked = turn.id
         return turn
 
-    def settle(self, turn_id: str, reply: Reply, fallback: str | None) -> Turn:
+    def settle(self, turn_id: str, reply: Reply, fallback: str | None, left_out: int = 0) -> Turn:
         """Give a turn its reply and its end.
 
         Args:
             fallback: The head as it was before the turn began. A turn that ended badly without text is no part of what
                 was said: the head goes back there.
+            left_out: How many of the oldest turns were not sent.
         """
         turn = replace(
             self.turns[turn_id],
@@ -121,6 +184,7 @@ class Conversation:
             model=reply.model,
             finish_reason=reply.finish_reason,
             usage=reply.usage,
+            left_out=left_out,
         )
         self.turns[turn_id] = turn
         if turn.status != "complete" and not turn.text and self.head == turn_id:
@@ -128,7 +192,7 @@ class Conversation:
         return turn
 
     def messages(
-        self, prompt: Content, *, system: str | None, before: str | None, leave_out: int = 0
+        self, prompt: Content, *, system: str | None, before: str | None, leave_out: int = 0, begun: str = ""
     ) -> tuple[Message, ...]:
         """What is sent to ask `prompt`.
 
@@ -136,11 +200,13 @@ class Conversation:
             system: The system prompt; always sent, None for none.
             before: Id of the turn that the prompt follows; None for a first prompt.
             leave_out: How many of the oldest turns not to send.
+            begun: What there is already of the reply; servers go on after it.
         """
         messages = [Message("system", system)] if system else []
         for turn in self.sendable(before)[leave_out:]:
             messages += [Message("user", turn.prompt), Message("assistant", turn.text)]
-        return (*messages, Message("user", prompt))
+        messages.append(Message("user", prompt))
+        return (*messages, Message("assistant", begun)) if begun else tuple(messages)
 
     def sendable(self, upto: str | None) -> list[Turn]:
         """The turns of a branch that are sent, oldest first: those with text, for servers refuse empty messages."""

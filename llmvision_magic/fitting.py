@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llmvision_magic.messages import Content, Message
+from llmvision_magic.messages import Content, Message, image_count, text_of
 
 REPLY_SHARE = 4
 """A quarter of the context is left free for the reply, unless ``max_tokens`` asks for less. The embedded model's server
 ends a reply there."""
 
 
+IMAGE_TOKENS = 3_300
+"""Tokens that an image is taken for, whatever its bytes: one of 1568 × 1568 pixels at 750 pixels a token, the most
+that models in use make of one."""
+
+
 def size_of(content: Content) -> int:
-    """Bytes of a message's content. A token is at least one byte, so this is the most tokens it can have."""
-    if isinstance(content, str):
-        return len(content.encode("utf-8", "replace"))
-    return sum(len(str(part).encode("utf-8", "replace")) for part in content)
+    """Bytes of a message's text. A token is at least one byte, so this is the most tokens it can have.
+
+    An image counts as `IMAGE_TOKENS`.
+    """
+    return len(text_of(content).encode("utf-8", "replace")) + IMAGE_TOKENS * image_count(content)
 
 
 def more_to_leave_out(turn_sizes: Sequence[int], left_out: int, excess: float | None) -> int:

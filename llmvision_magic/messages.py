@@ -18,6 +18,18 @@ Status = Literal["partial", "complete", "interrupted", "cut", "failed"]
 """How a reply stands: still arriving; ended by itself; stopped by the reader; line lost; ended by an error."""
 
 
+def image_count(content: Content) -> int:
+    """How many images a content holds."""
+    return 0 if isinstance(content, str) else sum(part.get("type") == "image_url" for part in content)
+
+
+def text_of(content: Content) -> str:
+    """The text of a content, without its images."""
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(str(part["text"]) for part in content if "text" in part)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation, as it is sent."""

@@ -18,11 +18,18 @@ from llmvision_magic.stop import Stop
 
 Item = TypeVar("Item")
 
-INTERVAL = 0.065
-"""Seconds between two frames: 15 a second look fluent, and no text waits longer than this."""
+INTERVAL = 0.085
+"""Seconds between two frames: 12 a second look fluent, no text waits longer than this, and each costs its share."""
 
 FIRST_DELAY = 0.003
 """Seconds that the first frame waits for the end, so that a reply which arrives at once is shown once."""
+
+REST = 0.03
+"""Seconds after a frame in which nothing is read: nobody could see it, and each reading wakes a thread. What arrives in
+that time is read at once afterwards; the end of a reply is noticed so much later."""
+
+MANY = 400
+"""Items in one frame from which on there is no rest: the server is faster than the reading."""
 
 TICK = 0.25
 """Seconds between frames without items, so that a waiting line can count."""
@@ -66,18 +73,21 @@ class Paced(Generic[Item]):
         *,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._produce = produce
         self._stop = stop
         self.interval = interval
         self.eager = True
         self._clock = clock
+        self._sleep = sleep
         self._arrived: deque[Item] = deque()
         # The only queue whose put() may be called in a signal handler while the same thread is inside get().
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._idle = False
         self._ended = False
         self._last = clock()
+        self._rest_until = 0.0
         self._reader: Thread | None = None
         self.error: BaseException | None = None
 
@@ -94,14 +104,24 @@ class Paced(Generic[Item]):
         if self._stop.is_set:
             return
         self._arrived.append(item)
-        self._last = self._clock()
+        self._last = now = self._clock()
         if self._idle:
             self._idle = False
             self._wake.put(None)
+        if now < self._rest_until:
+            self._sleep(self._rest_until - now)
 
     def _wait(self, seconds: float) -> None:
         with suppress(Empty):
             self._wake.get(timeout=max(seconds, 0.0))
+
+    def _wait_until(self, due: float) -> None:
+        while self._goes_on and self._clock() < due:
+            self._wait(due - self._clock())
+
+    @property
+    def _goes_on(self) -> bool:
+        return not (self._ended or self._stop.is_set)
 
     def start(self) -> None:
         """Begin to read; the iteration does it otherwise. What is done until then is done while the reply comes."""
@@ -121,24 +141,27 @@ class Paced(Generic[Item]):
         due = self._clock()
         self.start()
         try:
-            while not (self._ended or self._stop.is_set):
+            while self._goes_on:
+                if not self.eager:
+                    self._wait_until(due)
                 if not self._arrived:
                     self._idle = True
                     if not self._arrived and not self._ended:
                         self._wait(TICK)
                     self._idle = False
                     if not self._arrived:
-                        if not self._ended and not self._stop.is_set:
+                        if self._goes_on:
                             yield Frame([], self._clock() - self._last)
                         continue
                 if self.eager:
-                    due = self._clock() + FIRST_DELAY
-                while not (self._ended or self._stop.is_set) and self._clock() < due:
-                    self._wait(due - self._clock())
-                if self._ended or self._stop.is_set:
+                    self._wait_until(self._clock() + FIRST_DELAY)
+                if not self._goes_on:
                     break
                 begin = self._clock()
-                yield Frame(self.rest(), 0.0)
+                items = self.rest()
+                if not self.eager and len(items) < MANY:
+                    self._rest_until = begin + REST
+                yield Frame(items, 0.0)
                 due = begin + self.interval
         finally:
             if not self._ended:  # the caller left early: nobody wants the rest

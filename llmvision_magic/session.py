@@ -6,20 +6,36 @@ Cells, and whatever else asks, call `Session.ask`; it knows neither who asked no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
 from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput
+from llmvision_magic.errors import (
+    ChatError,
+    ContextTooLong,
+    Interrupted,
+    InvalidInput,
+    KeyRefused,
+    RequestRefused,
+    ServerBusy,
+)
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
 from llmvision_magic.journal import UNRECORDED, Journal
-from llmvision_magic.messages import Content, Delta, Message, Reply
+from llmvision_magic.messages import Content, Delta, Message, image_count
+from llmvision_magic.offering import Format, offer_of
 from llmvision_magic.pacing import Paced
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings, nearest
 from llmvision_magic.stop import Stop
+from llmvision_magic.usage import Spent
 from llmvision_magic.wire import Parameters, Request
+
+GO_ON = (
+    "Your last message broke off. Go on exactly after its last character, in the same form, without repeating anything "
+    "and without a word about this; begin with a space if a new word begins."
+)
+"""Asked of servers that do not go on by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,12 @@ class Ask:
         system: System prompt from this turn on; None leaves it as it is, "" removes it.
         once: Neither read nor write history.
         cell: Id of the cell, where the front end gives one.
+        notes: Facts about the prompt for the reply's footer: "2 secrets masked".
+        format: How the reply is used.
+        execution: Which run of the cell asks; see `Turn`.
+        replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
+        begun: What there is already of the reply, which goes on.
+        written: The prompt as it stands in the cell; None where it stands in none.
     """
 
     prompt: Content
@@ -39,6 +61,12 @@ class Ask:
     system: str | None = None
     once: bool = False
     cell: str | None = None
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
+    execution: str | None = None
+    replace: str | None = None
+    begun: str = ""
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +104,32 @@ class Plan:
 
     def messages(self, leave_out: int = 0) -> tuple[Message, ...]:
         """What is sent, with so many of the oldest turns left out."""
-        before = None if self.ask.once else self.parent
-        return self.conversation.messages(self.ask.prompt, system=self.system, before=before, leave_out=leave_out)
+        before, begun = None if self.ask.once else self.parent, self.ask.begun
+        prompt, system = self.ask.prompt, self.system
+        return self.conversation.messages(prompt, system=system, before=before, leave_out=leave_out, begun=begun)
 
-    def request(self, model: str, leave_out: int = 0) -> Request:
-        """The request for a model."""
-        return Request(model, self.messages(leave_out), self.parameters, stream=bool(self.settings.get("stream")))
+    def request(self, model: str, leave_out: int = 0, *, asked: bool = False) -> Request:
+        """The request for a model.
+
+        Args:
+            asked: Ask in words that the reply goes on, for servers that do not go on by themselves.
+        """
+        messages = self.messages(leave_out) + ((Message("user", GO_ON),) if asked else ())
+        return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")))
 
 
-@dataclass(slots=True)
-class Spent:
-    """Tokens as told by servers.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A prompt that is in the history and not yet sent.
 
     Attributes:
-        replies: Replies in all.
-        told: Replies whose server told the usage.
+        turn: None when the history is not written.
+        fallback: The head as it was before.
     """
 
-    replies: int = 0
-    told: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, reply: Reply) -> None:
-        self.replies += 1
-        if reply.usage is not None:
-            self.told += 1
-            self.prompt_tokens += reply.usage.prompt_tokens or 0
-            self.completion_tokens += reply.usage.completion_tokens or 0
+    plan: Plan
+    turn: Turn | None
+    fallback: str | None
 
 
 @dataclass(slots=True)
@@ -114,7 +140,8 @@ class Session:
         connections: The open ways to models.
         conversations: By name, in order of their creation; never empty.
         current: Name of the conversation that is used when none is named.
-        spent: By conversation; ``--once`` counts with the conversation it was asked in.
+        spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
+        arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         models: What servers offer, by address, as far as they were asked.
         offered: Ids of the kept conversations that were listed last, as they were numbered.
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
@@ -123,7 +150,8 @@ class Session:
     connections: Connections
     conversations: dict[str, Conversation] = field(default_factory=lambda: {"main": Conversation("main")})
     current: str = "main"
-    spent: dict[str, Spent] = field(default_factory=dict)
+    spent: dict[tuple[str, str], Spent] = field(default_factory=dict)
+    arriving: dict[str, threading.Event] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
     offered: list[str] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
@@ -231,7 +259,7 @@ class Session:
         """
         name = ask.conversation or self.current
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
-        parent, later_turns = (None, 0) if ask.once else conversation.place_for(ask.cell)
+        parent, later_turns = _place(ask, conversation, settings)
         return Plan(
             ask=ask,
             settings=settings,
@@ -244,31 +272,46 @@ class Session:
         )
 
     def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:
-        """Send a prompt and show the reply.
+        """Send a prompt and show the reply: `begin` and `run`."""
+        return self.run(self.begin(ask, settings), view, stop)
+
+    def begin(self, ask: Ask, settings: Settings) -> Begun:
+        """Put a prompt into the history, before anything is sent.
+
+        Raises:
+            InvalidInput: Nothing changed.
+        """
+        plan = self.plan(ask, settings)
+        conversation, fallback = plan.conversation, plan.conversation.head
+        if ask.once:
+            return Begun(plan, None, fallback)
+        replaced = conversation.turn_at(ask.replace) if ask.replace else None
+        self.conversations.setdefault(conversation.name, conversation)
+        self.current = conversation.name
+        conversation.system = plan.system
+        # The cell that asked first still means this turn: run again, it replaces what took its turn's place.
+        cell = replaced.cell if replaced and replaced.cell else ask.cell
+        turn = conversation.begin(ask.prompt, parent=plan.parent, cell=cell, execution=ask.execution)
+        self.arriving[turn.id] = threading.Event()
+        return Begun(plan, turn, fallback)
+
+    def run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
+        """Send a prompt that has begun and show the reply; in any thread.
 
         Whatever happens after the first text arrived, the text is in the history and in the outcome.
 
         Returns:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
-
-        Raises:
-            InvalidInput: Nothing was sent and nothing changed.
         """
-        plan = self.plan(ask, settings)
-        conversation, fallback, turn = plan.conversation, plan.conversation.head, None
-        record = UNRECORDED
-        if not ask.once:
-            self.conversations.setdefault(conversation.name, conversation)
-            self.current = conversation.name
-            conversation.system = plan.system
-            turn = conversation.begin(ask.prompt, parent=plan.parent, cell=ask.cell)
-        arrival = Arrival(plan.target, view)
+        plan, turn, fallback = begun.plan, begun.turn, begun.fallback
+        conversation, record = plan.conversation, UNRECORDED
+        arrival = Arrival(plan.target, view, plan.ask.begun)
         try:
             if turn is not None:  # before anything is sent, and already within what settles it
                 record = self.journal.begin(conversation, turn.id, fallback)
             paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
             paced.start()
-            view.prepare()
+            arrival.begin()
             for frame in paced:
                 arrival.take(frame)
                 record.progress(arrival.length, lambda: arrival.text)
@@ -277,9 +320,10 @@ class Session:
         finally:
             reply = arrival.reply(plan.parameters.max_tokens)
             if turn is not None:
-                conversation.settle(turn.id, reply, fallback)
+                conversation.settle(turn.id, reply, fallback, arrival.left_out)
+                self.arriving.pop(turn.id).set()
                 record.settle()
-            self.spent.setdefault(conversation.name, Spent()).add(reply)
+            self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
         outcome = Outcome(
             reply=reply,
             conversation=conversation.name,
@@ -287,9 +331,14 @@ class Session:
             embedded=plan.target.is_embedded,
             left_out=arrival.left_out,
             later_turns=plan.later_turns,
+            notes=plan.ask.notes,
+            format=plan.ask.format,
+            offer=offer_of(reply, plan.ask.format),
+            way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
             error=arrival.error,
             parent=plan.parent,
             system=plan.system,
+            prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
         )
         if outcome.is_shown:
             outcome = replace(outcome, unkept=self.journal.complaint())
@@ -301,14 +350,16 @@ class Session:
 
     def _produce(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
+        self._await_turn_before(plan, take, stop)
         line = self.connections.open(plan.target, plan.settings, take, stop)
         sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
         left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
+        asked = False
         while not stop.is_set:
-            take(Sending(left_out))
+            take(Sending(left_out, asked))
             began = False
             try:
-                for event in line.client.stream(plan.request(line.model, left_out), stop):
+                for event in line.client.stream(plan.request(line.model, left_out, asked=asked), stop):
                     began = began or isinstance(event, Delta)
                     take(event)
                 return
@@ -319,12 +370,45 @@ class Session:
                 if error.prompt_tokens and error.context_tokens:
                     excess = 1 - 0.9 * error.context_tokens / error.prompt_tokens
                 left_out = more_to_leave_out(sizes, left_out, excess)
+            except RequestRefused as error:
+                # Some servers want the last message to be the user's, and say so with one of these.
+                if began or asked or not plan.ask.begun or error.status not in (400, 422):
+                    if not isinstance(error, ServerBusy | KeyRefused) or "image" in error.server_message.lower():
+                        hint_at_images(error, plan.messages(left_out))
+                    raise
+                asked = True
+
+    def _await_turn_before(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
+        """Wait until the reply that this prompt follows has ended: it may still be arriving in the background."""
+        before = None if plan.ask.once or plan.parent is None else self.arriving.get(plan.parent)
+        if before is None:
+            return
+        take("waiting for the reply before it")
+        while not stop.is_set and not before.wait(0.05):
+            pass
+
+
+def _place(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
+    if ask.once:
+        return None, 0
+    if ask.replace:
+        return conversation.place_of(conversation.turn_at(ask.replace))
+    cell = ask.cell if settings.get("rerun") == "replace" else None
+    return conversation.place_for(cell, ask.execution)
 
 
 def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
     if line.context_tokens is None:
         return 0
     return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.client.count_tokens)
+
+
+def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:
+    """Add to what a server said, when it was sent images, that they may be the reason."""
+    count = sum(image_count(message.content) for message in messages)
+    if count:
+        images = "an image" if count == 1 else f"{count} images"
+        error.args = (f"{error} The messages hold {images}: the model may not take any; `-m MODEL` asks another.",)
 
 
 def checked_name(name: str) -> str:

@@ -6,7 +6,6 @@ Precedence: option, conversation, configuration, environment, ``.env`` file, def
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections import ChainMap
@@ -30,6 +29,7 @@ class Setting(NamedTuple):
         flags: Options of ``%%chat`` that set it; empty when it has none.
         default: Value when it is given nowhere; None means that nothing is sent.
         above: A number must be greater than this, and below a million; None where the request itself checks.
+        words: The only texts that it may be; empty for any.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Setting(NamedTuple):
     flags: tuple[str, ...] = ()
     default: object = None
     above: float | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -119,6 +120,23 @@ SETTINGS: tuple[Setting, ...] = (
         default=2,
         above=-1,
     ),
+    Setting(
+        "value_limit",
+        "integer",
+        "a whole number of at least 100",
+        "The most characters sent of one value, `{{…}}` or `-a`.",
+        default=4000,
+        above=99,
+    ),
+    Setting(
+        "rerun",
+        "text",
+        "replace or append",
+        "What running a cell again does: replace its turn, or append another one.",
+        default="replace",
+        words=("replace", "append"),
+    ),
+    Setting("prices", "text", "the path of a JSON or TOML file", "What tokens cost; see `%chat help usage`."),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
@@ -149,8 +167,15 @@ class Value(NamedTuple):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean `{close[0]}`?" if close else ""
+    close = _closest(word, known, 0.5)
+    return f" Did you mean `{close}`?" if close else ""
+
+
+def _closest(word: str, known: Iterable[str], likeness: float) -> str:
+    """The known word most like `word`, if it is as like as that (0 to 1); else ""."""
+    import difflib  # when somebody has mistyped; loading the extension stays cheap
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), "")
 
 
 def setting_named(name: str) -> Setting:
@@ -175,6 +200,8 @@ def parse_value(setting: Setting, given: object) -> object:
     try:
         value = _PARSERS[setting.kind](given)
         if setting.above is not None and not (isinstance(value, int | float) and setting.above < value < 1e6):
+            raise ValueError
+        if setting.words and value not in setting.words:
             raise ValueError
         return value
     except (ValueError, TypeError, OverflowError):
@@ -285,9 +312,9 @@ class Environment:
         for place, variables in self._places:
             for name in variables:
                 if name.startswith("LLMVISION_") and name not in VARIABLES:
-                    close = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.85)
+                    close = _closest(name, VARIABLES, 0.85)
                     if close:
-                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close[0]}`?")
+                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close}`?")
 
     def variables(self) -> dict[str, str]:
         """All variables of all places together."""

@@ -95,6 +95,8 @@ It costs $5, or $10 for two; the area is $\\pi r^2$ and \\(e^{i\\pi} + 1 = 0\\).
   1. nested
   2. list
 
+A picture: ![a red dot](data:image/png;base64,PICTURE)
+
 > A quotation that is long enough to be broken over more than one line, so that its left edge can be seen.
 
 ```python
@@ -104,7 +106,10 @@ def area(radius: float) -> float:
 ```
 
 [^1]: The footnote.
-"""
+""".replace(
+    "PICTURE",
+    "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==",
+)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -121,6 +126,7 @@ def test_everything_markdown_has_is_set_well(page: Page, tmp_path: Path, chat_se
         output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
         for element in ("h2", "strong", "em", "code", "table", "blockquote", "pre", "math", "sup", "s"):
             assert output.locator(element).count() >= 1, element
+        assert output.locator("img").evaluate("image => image.complete && image.naturalWidth") == 5
         assert "It costs $5, or $10 for two" in output.inner_text()
         assert output.locator("mjx-container").count() == 0
         assert output.evaluate("node => node.scrollWidth <= node.clientWidth + 1")

@@ -419,7 +419,7 @@ EDGE = (
     "room",
     [
         *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
-        *("rendering", "keys", "connections", "client", "local", "journal", "journal.database", "journal.files"),
+        *("rendering", "keys", "connections", "client", "local", "prompt", "offering", "journal", "journal.database"),
         *("journal.exports", "journal.page", "journal.notebooks", "journal.reading", "journal.searching"),
     ],
 )

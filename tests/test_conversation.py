@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llmvision_magic.conversation import Conversation
+from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Message, Reply, Usage
 
 
@@ -120,3 +123,51 @@ def test_oldest_turns_are_left_out_and_never_the_system_prompt():
         ("assistant", "2"),
         ("user", "three"),
     ]
+
+
+def test_two_askings_of_one_run_are_two_turns_and_a_second_run_replaces_them():
+    """A loop in a cell does not replace its own turns."""
+    conversation = Conversation()
+    for execution in ("1", "2"):
+        for prompt in ("a", "b"):
+            parent, _ = conversation.place_for("cell", execution)
+            turn = conversation.begin(prompt, parent=parent, cell="cell", execution=execution)
+            conversation.settle(turn.id, Reply("x"), None)
+    assert [(turn.prompt, turn.execution) for turn in conversation.path()] == [("a", "2"), ("b", "2")]
+    assert len(conversation.turns) == 4
+
+
+def test_turn_is_meant_by_its_number_or_by_its_short_id():
+    """A short id is never taken for a number; one that means several, or none, is refused."""
+    conversation = Conversation()
+    turns = [asked(conversation, str(number)) for number in range(300)]
+    assert conversation.turn_at("2") == turns[1]
+    for turn in turns:
+        short = conversation.short_id(turn.id)
+        assert not short.isdecimal()
+        assert conversation.turn_at(short) == turn
+    for wrong in ("0", "301", "", "zz"):
+        with pytest.raises(InvalidInput, match="1 to 300"):
+            conversation.turn_at(wrong)
+    letter = next(one.id[0] for one in turns if one.id[0].isalpha())
+    with pytest.raises(InvalidInput, match="Several"):
+        conversation.turn_at(letter)
+
+
+def test_place_of_a_turn_on_another_branch():
+    """It counts what of the current branch stays behind."""
+    conversation = Conversation()
+    first = asked(conversation, "one")
+    left = asked(conversation, "two")
+    conversation.go_to(first.id)
+    asked(conversation, "other")
+    asked(conversation, "more")
+    assert conversation.place_of(left) == (first.id, 2)
+    assert conversation.place_of(first) == (None, 2)
+
+
+def test_unfinished_reply_is_the_last_message_when_it_goes_on():
+    """Servers go on after it."""
+    conversation = Conversation()
+    sent = conversation.messages("one", system="Be kind.", before=None, begun="half")
+    assert [message.role for message in sent] == ["system", "user", "assistant"]

@@ -65,9 +65,10 @@ def test_conversation_is_read_as_it_was_written(path: Path):
     say(journal, conversation, "two \0 ünd 漢字 👍")
     conversation.head = first
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    turn = conversation.begin(({"type": "text", "text": "look"}, image), parent=first, cell="c7")
+    prompt = ({"type": "text", "text": "look"}, image)
+    turn = conversation.begin(prompt, parent=first, cell="c7", execution="5")
     journal.begin(conversation, turn.id, first)
-    conversation.settle(turn.id, Reply("seen", status="cut", notice="line lost"), first)
+    conversation.settle(turn.id, Reply("seen", status="cut", notice="line lost"), first, left_out=3)
     journal.keep(conversation, {turn.id: None})
     assert same(reread(path, conversation).conversation, conversation)
     assert not reread(path, conversation).was_cut

@@ -89,7 +89,7 @@ def test_killed_kernel_loses_nothing_that_was_on_disk(start: Start, chat_server:
         said = new.ok("%chat resume 1").plain
         assert "after 2 turns" in said
         assert "variables of the old one are gone" in said
-        assert "ended while the last reply arrived" in said
+        assert "ended while the last reply arrived; `%chat continue` goes on with it" in said
         history = new.ok("%chat history").plain
         assert "So far and no" in history
         assert "The kernel ended while this reply arrived" in history
@@ -123,7 +123,12 @@ def test_killed_before_any_text_has_the_prompt_on_disk(start: Start, chat_server
         new.ok("%load_ext llmvision_magic")
         assert "does not tell this notebook's name" in new.ok("%chat resume").plain
         assert "second unanswered" in new.ok("%chat log unanswered").plain
-        assert "after 1 turn" in new.ok("%chat resume main").plain
+        said = new.ok("%chat resume main").plain
+        assert "after 1 turn" in said
+        assert "`%chat retry` asks its prompt again" in said
+        chat_server.reset()
+        new.ok("%chat retry")
+        assert contents(chat_server.requests()[0])[-1] == ("user", "second unanswered")
 
 
 def test_resume_beside_a_conversation_of_that_name(start: Start, chat_server: ChatServer):
@@ -343,3 +348,52 @@ def test_help_and_completion_know_the_verbs(kernel_process: Kernel):
         assert verb in kernel_process.complete(f"%chat {verb[:2]}")
         assert f"%chat {verb}" in kernel_process.ok(f"%chat help {verb}").plain
     assert kernel_process.complete("%chat resume --f") == ["--from"]
+
+
+def test_branches_changed_by_verbs_are_kept(kernel: Kernel, start: Start, chat_server: ChatServer):
+    """Undone, gone to, asked again: a new kernel stands where this one stood, with all branches."""
+    chat_server.script(text_stream("One."), text_stream("Two."), text_stream("Two again."))
+    kernel.ok("%%chat\nfirst")
+    kernel.ok("%%chat\nsecond")
+    kernel.ok("%chat retry")
+    kernel.ok("%chat undo")
+    with start() as new:
+        new.ok("%load_ext llmvision_magic")
+        assert "after 1 turn" in new.ok("%chat resume main").plain
+        tree = new.ok("%chat history --tree").plain
+        assert tree.count("second") == 2
+
+
+def test_reply_in_the_background_is_kept_while_it_arrives(start: Start, chat_server: ChatServer, tmp_path: Path):
+    """By the thread that reads it; killed meanwhile, its text is there."""
+    chat_server.script(stream(sse("Behind you"), wait()))
+    file = tmp_path / "kept" / "journal.sqlite3"
+    with start() as old:
+        old.ok("%load_ext llmvision_magic")
+        old.ok("%%chat --background\nasked")
+        chat_server.holding()  # it has the request, so the disk has the turn
+        while text_on_disk(file) != "Behind you":
+            old.ok("import time; time.sleep(0.05)")  # the thread writes within a second
+        os.kill(old.pid, signal.SIGKILL)
+    with start() as new:
+        new.ok("%load_ext llmvision_magic")
+        new.ok("%chat resume 1")
+        assert "Behind you" in new.ok("%chat history").plain
+
+
+def test_notebook_tells_what_no_source_tells(kernel: Kernel, tmp_path: Path):
+    """Values that were put into a prompt, and prompts of verbs, stand in the metadata; a plain prompt does not."""
+    cells = []
+    kernel.ok("n = 41")
+    for source in ("%%chat\nplain", "%%chat\nIs it {{n}}?", "%chat retry -t 0.5", "%chat ask And {{n + 1}}?"):
+        output = kernel.ok(source).only
+        shown = {"output_type": "display_data", "data": output.data, "metadata": output.metadata}
+        cells.append({"cell_type": "code", "source": source, "outputs": [shown]})
+    told = [cell["outputs"][0]["metadata"]["llmvision"].get("prompt") for cell in cells]
+    assert told == [None, "Is it 41?", "Is it 41?", "And 42?"]
+    (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
+    kernel.ok("%reload_ext llmvision_magic")
+    kernel.ok("%chat resume --from x.ipynb")
+    history = kernel.ok("%chat history").plain
+    assert "Is it 41?" in history
+    assert "And 42?" in history

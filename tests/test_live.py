@@ -124,15 +124,18 @@ def test_headers_alone_do_not_end_the_waiting_line(kernel, chat_server):
     assert seen
 
 
-@pytest.mark.parametrize("option", ["", "--no-stream"])
-def test_fast_reply_is_one_message(kernel, chat_server, option):
-    """No waiting line, no frame, no clearing: some tools know nothing of updates."""
+@pytest.mark.parametrize(("option", "at_least"), [("", 1), ("--no-stream", 20)])
+def test_fast_reply_is_one_message(kernel, chat_server, option, at_least):
+    """No waiting line ever; and if all of it is there at once no frame, no clearing: some tools know no updates."""
     kernel.ok("%%chat\nSo that all is loaded and connected.")
+    at_once = 0
     for _ in range(20):
         cell = kernel.ok(f"%%chat --once {option}\nHello")
         assert "waiting" not in str(cell.messages)
-        assert {"clear_output", "update_display_data"} & {one["msg_type"] for one in cell.messages} == set()
         assert len(cell.outputs) == 1
+        at_once += not {"clear_output", "update_display_data"} & {one["msg_type"] for one in cell.messages}
+    # On a busy machine the pieces of a streamed reply do not always come together.
+    assert at_once >= at_least
 
 
 # -- interrupts ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from llmvision_magic import pacing
 from llmvision_magic.pacing import Paced
 from llmvision_magic.stop import Stop
 
@@ -34,6 +35,30 @@ def test_items_at_once_make_no_frame():
     paced: Paced[str] = Paced(lambda take: take("all"), Stop())
     assert [frame.items for frame in paced] == []
     assert paced.rest() == ["all"]
+
+
+@pytest.mark.parametrize(("many", "rests"), [(1000, True), (1, False)])
+def test_nothing_is_read_for_a_while_after_a_frame(monkeypatch, many, rests):
+    """Unless the server is faster than the reading."""
+    monkeypatch.setattr(pacing, "REST", 1000.0)
+    monkeypatch.setattr(pacing, "MANY", many)
+    shown = threading.Event()
+    naps: list[float] = []
+
+    def produce(take: Callable[[str], None]) -> None:
+        take("first words")
+        assert shown.wait(30)
+        take("more")
+
+    paced: Paced[str] = Paced(produce, Stop(), interval=0.001, sleep=naps.append)
+    paced.eager = False
+    seen = []
+    for frame in paced:
+        seen += frame.items
+        shown.set()
+    assert seen + paced.rest() == ["first words", "more"]
+    assert bool(naps) is rests
+    assert all(900 < nap <= 1000 for nap in naps)
 
 
 def test_first_words_are_not_kept_waiting_by_what_came_before_them():

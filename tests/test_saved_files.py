@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from llmvision_magic.client import _messages
-from llmvision_magic.conversation import Conversation
+from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.exports import export
 from llmvision_magic.journal.files import load, save
@@ -36,7 +36,8 @@ def conversation() -> Conversation:
     say(made, "old branch", "gone")
     made.head = first
     say(made, ({"type": "text", "text": "Look:"}, IMAGE), "<img src=x onerror=alert(1)> ```py", finish_reason="stop")
-    say(made, "{{n}} and\n%magic", "half of", status="cut", notice="The line was lost.")
+    last = say(made, "{{n}} and\n%magic", "half of", status="cut", notice="The line was lost.")
+    made.turns[last] = replace(made.turns[last], left_out=2, cell="c", execution="7")
     return made
 
 
@@ -75,7 +76,15 @@ def test_file_that_cannot_be_written_is_one_sentence_and_leaves_nothing(conversa
 
 def document(**changed: object) -> dict[str, object]:
     turn = {"id": "a", "parent": None, "prompt": "p", "system": None, "text": "t", "status": "complete", "reason": ""}
-    turn |= {"model": None, "finish_reason": None, "usage": None, "cell": None, "created": 1}
+    turn |= {
+        "model": None,
+        "finish_reason": None,
+        "usage": None,
+        "cell": None,
+        "created": 1,
+        "left_out": 0,
+        "execution": None,
+    }
     whole = {"format": "llmvision-magic conversation", "version": 1, "name": "n", "system": None, "settings": {}}
     return {**whole, "head": "a", "turns": [turn], **changed}
 
@@ -197,8 +206,11 @@ def test_exported_notebook_is_valid_and_gives_the_conversation_back(
     assert notebook.cells[3].source == "%%chat --raw\n{{n}} and\n%magic"
     (rebuilt,) = conversations_from(path)
     assert (rebuilt.name, rebuilt.system) == ("tutor", system)
-    kept = [replace(turn, created=0, cell=None) for turn in conversation.path()]
-    assert [replace(turn, created=0, cell=None) for turn in rebuilt.path()] == kept
+
+    def said(turn: Turn) -> Turn:
+        return replace(turn, created=0, cell=None, execution=None, left_out=0)
+
+    assert [said(turn) for turn in rebuilt.path()] == [said(turn) for turn in conversation.path()]
 
 
 # -- a conversation from a notebook --------------------------------------------------------------------------------

@@ -334,6 +334,40 @@ def test_pages_are_readable(ipython, chat_server):
     assert max(map(len, help_lines)) <= COLUMNS
 
 
+def test_branches_by_verbs(ipython, chat_server):
+    """History, tree, undo, use, retry, edit and continue on a terminal, where no cell has an id."""
+    chat_server.script(text_stream("One."), text_stream("Two, and", finish="length"), text_stream(" more."))
+    ipython.run("%%chat\nfirst")
+    ipython.run("%%chat\nsecond")
+    assert "%chat continue goes on with the last reply." in ipython.run("%chat history")
+    assert ipython.run("%chat continue").splitlines()[0] == "Two, and more."
+    tree = ipython.run("%chat history --tree")
+    assert tree.count("second") == 2
+    assert "← here" in tree
+    assert "after turn 1" in ipython.run("%chat undo")
+    assert "after turn 1" in ipython.run("%chat use main@1")
+    assert "echo: first" in ipython.run("%chat retry -t 1")
+    assert [message["content"] for message in chat_server.requests()[-1].json["messages"]] == ["first"]
+    ipython.start("%chat edit 1")
+    ipython.until(lambda: "--replace 1" in ipython.visible)
+    ipython.press_ctrl_c()  # the next input stands there already; it is given up
+    ipython.finish()
+
+
+def test_reply_in_the_background_is_printed_when_it_has_ended(ipython, chat_server):
+    """The prompt is back at once; other cells run meanwhile; then the reply stands above the prompt."""
+    chat_server.script(stream(sse("So"), wait(), sse(" far."), sse(finish="stop"), done()), stream(sse("Or"), wait()))
+    assert "%chat stop 1 ends it" in ipython.run("%%chat --background -o answer\nHello")
+    assert ipython.run("print(6 * 7)") == "42"
+    chat_server.release()
+    ipython.until(lambda: "So far." in ipython.visible)
+    assert "1 · Hello" in ipython.visible
+    assert ipython.run("print(answer.text)") == "So far."
+    ipython.run("%%chat --background\nand then?")
+    chat_server.holding(count=2)
+    assert "2 · main · and then?" in ipython.run("%chat stop")
+
+
 def test_key_is_typed_unseen(ipython, chat_server):
     """It is on no screen and in no history; the next request carries it."""
     ipython.start("%chat key")
@@ -419,3 +453,25 @@ def test_error_in_a_pipe_fails_the_run(tmp_path, chat_server):
     assert run.returncode != 0
     assert "Too odd." in (run.stdout + run.stderr).decode()
     assert "Traceback" not in (run.stdout + run.stderr).decode()
+
+
+def test_reply_as_text_and_the_last_error_in_a_terminal(ipython, chat_server):
+    """No Markdown is drawn; the traceback of a cell is sent by its number, not by a file name."""
+    chat_server.script(text_stream("# No *heading*\n"))
+    ipython.run("1/0")
+    shown = ipython.run("%%chat -f text\nExplain: {{Err}}")
+    assert shown.splitlines()[0] == "# No *heading*"
+    sent = chat_server.requests()[0].json["messages"][0]["content"]
+    assert 'File "Cell In[' in sent
+    assert sent.endswith("ZeroDivisionError: division by zero")
+
+
+def test_code_of_a_reply_is_typed_at_the_next_prompt_of_a_terminal(tmp_path, chat_server):
+    """`set_next_input` of terminal IPython."""
+    chat_server.script(text_stream("```python\nprint(6 * 7)\n```\n"))
+    run = piped(
+        tmp_path,
+        chat_server,
+        "ip = get_ipython()\nip.run_cell_magic('chat', '-f code', 'Write it.')\nprint('NEXT', ip.rl_next_input)",
+    )
+    assert b"NEXT print(6 * 7)" in run.stdout

@@ -31,11 +31,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE turn (
             number INTEGER PRIMARY KEY, conversation TEXT NOT NULL REFERENCES conversation ON DELETE CASCADE,
             id TEXT NOT NULL, parent TEXT, fallback TEXT, prompt TEXT NOT NULL, system TEXT, cell TEXT,
-            created REAL NOT NULL, UNIQUE (conversation, id))""",
+            execution TEXT, created REAL NOT NULL, UNIQUE (conversation, id))""",
         """CREATE TABLE reply (
             turn INTEGER PRIMARY KEY REFERENCES turn ON DELETE CASCADE, text TEXT NOT NULL, status TEXT NOT NULL,
-            reason TEXT NOT NULL, model TEXT, finish_reason TEXT, usage TEXT, updated REAL NOT NULL,
-            indexed INTEGER NOT NULL DEFAULT 0)""",
+            reason TEXT NOT NULL, model TEXT, finish_reason TEXT, usage TEXT, left_out INTEGER NOT NULL,
+            updated REAL NOT NULL, indexed INTEGER NOT NULL DEFAULT 0)""",
         "CREATE INDEX reply_to_index ON reply (indexed) WHERE NOT indexed",
     ),
 )

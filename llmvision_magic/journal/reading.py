@@ -109,19 +109,21 @@ def read(connection: sqlite3.Connection, conversation_id: str) -> Found:
     conversation = Conversation(name, system)
     conversation.id = conversation_id
     conversation.settings = settings_from(json.loads(settings))
-    fields = ("id", "parent", "prompt", "system", "cell", "created", "text", "status", "reason", "model")
+    fields = [*("id", "parent", "prompt", "system", "cell", "execution", "created")]
+    fields += ["text", "status", "reason", "model", "finish_reason", "left_out"]
     was_cut = False
-    for *values, usage, finish_reason, fallback in connection.execute(
-        "SELECT id, parent, prompt, system, cell, created, text, status, reason, model, usage, finish_reason, fallback"
-        " FROM turn JOIN reply ON reply.turn = turn.number WHERE conversation = ? ORDER BY number",
+    for *values, usage, fallback in connection.execute(
+        f"SELECT {', '.join(fields)}, usage, fallback FROM turn JOIN reply ON reply.turn = turn.number"  # noqa: S608
+        " WHERE conversation = ? ORDER BY number",
         [conversation_id],
     ):
         record = dict(zip(fields, values, strict=True))
-        record |= {"finish_reason": finish_reason, "usage": json.loads(usage or "null")}
-        turn = turn_from({**record, "prompt": json.loads(record["prompt"])})
+        record |= {"prompt": json.loads(record["prompt"]), "usage": json.loads(usage or "null")}
+        turn = turn_from(record)
         conversation.turns[turn.id] = turn
         if record["status"] == "partial" and turn.id == head:
             was_cut = True
+            conversation.asked = turn.id
             head = head if turn.text else fallback
     conversation.head = head if head in conversation.turns else None
     return Found(conversation, kernel, was_cut)

@@ -92,7 +92,9 @@ def turn_record(turn: Turn) -> dict[str, object]:
         "model": turn.model,
         "finish_reason": turn.finish_reason,
         "usage": asdict(turn.usage) if turn.usage else None,
+        "left_out": turn.left_out,
         "cell": turn.cell,
+        "execution": turn.execution,
         "created": turn.created,
     }
 
@@ -107,11 +109,13 @@ def turn_from(record: Mapping[str, Any]) -> Turn:
     for name in ("id", "text", "status", "reason"):
         if not isinstance(record[name], str):
             raise ValueError(f"{name!r} of a turn is expected as text")
-    for name in ("parent", "system", "model", "finish_reason", "cell"):
+    for name in ("parent", "system", "model", "finish_reason", "cell", "execution"):
         if not isinstance(record[name], str | None):
             raise ValueError(f"{name!r} of a turn is expected as text or null")
     if record["status"] not in STATUSES or isinstance(record["created"], bool):
         raise ValueError("a turn's status or date is not known")
+    if not isinstance(record["left_out"], int):
+        raise ValueError("'left_out' of a turn is expected as a number")
     was_cut = record["status"] == "partial"
     return Turn(
         id=record["id"],
@@ -125,5 +129,7 @@ def turn_from(record: Mapping[str, Any]) -> Turn:
         finish_reason=record["finish_reason"],
         usage=usage_from(record["usage"]),
         cell=record["cell"],
+        execution=record["execution"],
+        left_out=record["left_out"],
         created=float(record["created"]),
     )

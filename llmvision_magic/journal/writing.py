@@ -71,23 +71,23 @@ def _put_turn(
 ) -> None:
     parent = _kept(conversation, turn.parent, private)
     connection.execute(
-        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
+        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, execution,"
+        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
         [
             *(conversation.id, turn.id, parent, _kept(conversation, fallback, private), to_json(turn.prompt)),
-            *(_stored(turn.system), _stored(turn.cell), turn.created),
+            *(_stored(turn.system), _stored(turn.cell), _stored(turn.execution), turn.created),
         ],
     )
     usage = None if turn.usage is None else to_json(asdict(turn.usage))
     connection.execute(
-        "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, updated)"
-        " SELECT number, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"
+        "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, left_out, updated)"
+        " SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"
         " ON CONFLICT (turn) DO UPDATE SET text = excluded.text, status = excluded.status, reason = excluded.reason,"
         " model = excluded.model, finish_reason = excluded.finish_reason, usage = excluded.usage,"
-        " updated = excluded.updated, indexed = 0",
+        " left_out = excluded.left_out, updated = excluded.updated, indexed = 0",
         [
             *(storable(turn.text), turn.status, storable(turn.reason), _stored(turn.model)),
-            *(_stored(turn.finish_reason), usage, time.time(), conversation.id, turn.id),
+            *(_stored(turn.finish_reason), usage, turn.left_out, time.time(), conversation.id, turn.id),
         ],
     )
 

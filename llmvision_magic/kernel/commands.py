@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from llmvision_magic.connections import PLATFORM_URL
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.keeping import KeepingCommands
-from llmvision_magic.kernel.options import split_line
+from llmvision_magic.kernel.branching import Branching
+from llmvision_magic.kernel.keeping import Keeping
+from llmvision_magic.kernel.options import CellLine, split_line
 from llmvision_magic.kernel.pages import (
     code_span,
     counted,
     help_page,
-    history_page,
     shown_setting,
     status_page,
     usage_page,
 )
 from llmvision_magic.kernel.verbs import verb_help
 from llmvision_magic.keys import checked_origin
-from llmvision_magic.session import Session, parameters_from
+from llmvision_magic.session import Ask, parameters_from
 from llmvision_magic.settings import NO_ENVIRONMENT, Settings, parse_value, setting_named
 from llmvision_magic.stop import Stop
+from llmvision_magic.usage import read_prices
 
 
 class Front(Protocol):
@@ -35,6 +37,18 @@ class Front(Protocol):
     def ask(self, prompt: str) -> None:
         """Ask and show the reply."""
 
+    def fix(self) -> None:
+        """Ask for the correction of the cell that failed last."""
+
+    def submit(self, ask: Ask, options: CellLine) -> None:
+        """Ask as a cell with these options would."""
+
+    def next_cell(self, text: str) -> None:
+        """Put a new cell below this one."""
+
+    def stop_background(self, which: str) -> list[str]:
+        """End replies in the background; all of them for ""."""
+
     def page(self, markdown: str) -> None:
         """Show a page of ours, written in Markdown."""
 
@@ -45,12 +59,8 @@ class Front(Protocol):
         """Run something that a Ctrl-C may end."""
 
 
-class Commands(KeepingCommands):
+class Commands(Branching, Keeping):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
-
-    def __init__(self, session: Session, front: Front) -> None:
-        self.session = session
-        self.front = front
 
     def do_status(self, rest: str) -> None:
         _expect_nothing("status", rest)
@@ -63,27 +73,33 @@ class Commands(KeepingCommands):
             raise InvalidInput("`%chat ask` expects a question on its line: `%chat ask What is a tuple?`")
         self.front.ask(rest)
 
-    def do_history(self, rest: str) -> None:
-        self.front.page(history_page(self.session.conversation(rest or None)))
+    def do_stop(self, rest: str) -> None:
+        ended = self.front.stop_background(rest)
+        self.front.page("\n".join([f"Ended {counted(len(ended), 'reply', 'replies')} in the background:", "", *ended]))
 
     def do_new(self, rest: str) -> None:
         words = split_line(rest)
         if not words:
             raise InvalidInput("`%chat new` expects a name: `%chat new tutor`.")
         name, *more = words
-        if more and (more[0] not in ("-s", "--system") or len(more) != 2):
-            raise InvalidInput(f'`%chat new NAME` takes one option, -s "system prompt"; got {" ".join(more)!r}.')
+        if more and (more[0] not in ("-s", "--system", "--persona") or len(more) != 2):
+            raise InvalidInput(
+                f'`%chat new NAME` takes one option, -s "system prompt" or --persona FILE.md; got {" ".join(more)!r}.'
+            )
+        if more[:1] == ["--persona"]:
+            self._new_from_persona(name, more[1])
+            return
         self.session.new(name, more[1] if more else None)
         self.front.page(f"Conversation **{name}** begins here.")
 
-    def do_use(self, rest: str) -> None:
-        if not rest:
-            self.front.page(f"The conversation is **{self.session.current}**.")
-            return
-        conversation = self.session.use(rest)
-        self.front.page(
-            f"Conversation **{conversation.name}** goes on here, after {counted(len(conversation.path()), 'turn')}."
-        )
+    def _new_from_persona(self, name: str, wanted: str) -> None:
+        from llmvision_magic.personas import find_persona, read_persona
+
+        persona = read_persona(find_persona(wanted))
+        conversation = self.session.new(name, persona.system)
+        conversation.settings.update(persona.settings)
+        set_ = ", ".join(f"{key} {shown_setting(key, value)}" for key, value in persona.settings.items())
+        self.front.page(f"Conversation **{name}** begins here, as {code_span(persona.path.name)}{set_ and ': '}{set_}.")
 
     def do_list(self, rest: str) -> None:
         _expect_nothing("list", rest)
@@ -158,9 +174,14 @@ class Commands(KeepingCommands):
         rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models]
         self.front.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
 
+    def do_fix(self, rest: str) -> None:
+        _expect_nothing("fix", rest)
+        self.front.fix()
+
     def do_usage(self, rest: str) -> None:
         _expect_nothing("usage", rest)
-        self.front.page(usage_page(self.session.spent))
+        path = self.front.settings(self.session.conversation()).text("prices")
+        self.front.page(usage_page(self.session.spent, read_prices(Path(path)) if path else None))
 
     def do_key(self, rest: str) -> None:
         keys = self.session.connections.keys

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.completer import CompletionContext, SimpleCompletion
+
 if TYPE_CHECKING:
     from llmvision_magic.kernel.magics import ChatMagics
 
 MODELS_SECONDS = 0.5
 """Longest wait for a server's list of models, in seconds; a later Tab finds what came too late for this one."""
-
-Matcher = Any
-"""A matcher of IPython's completer; IPython's completion types are not published for checkers."""
 
 
 def candidates(magics: ChatMagics, line: str) -> list[str]:
@@ -24,30 +23,52 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
     words = line.split()
     typed = "" if line[-1:].isspace() else words.pop()
     name, *before = words
-    known = _cell_words(magics, before) if name.startswith("%%") else _line_words(magics, before)
+    known = _cell_words(magics, before, typed) if name.startswith("%%") else _line_words(magics, before, typed)
     return [word for word in known if word.startswith(typed)]
 
 
-def _cell_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
-    from llmvision_magic.kernel.options import OPTIONS
+def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
+    from llmvision_magic.kernel.options import EXPRESSIONS, OPTIONS
+    from llmvision_magic.offering import FORMATS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):
         return magics.session.conversations
     if last in ("-m", "--model"):
         return _models(magics)
+    if last in ("-f", "--format"):
+        return FORMATS
+    if last in EXPRESSIONS:
+        return _names(magics, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
         return ()
     return (flag for option in OPTIONS if not option.planned for flag in option.flags)
 
 
-def _line_words(magics: ChatMagics, before: list[str]) -> Iterable[str]:
+def _names(magics: ChatMagics, typed: str) -> Iterable[str]:
+    """The notebook's names, and the attributes of one that is typed already."""
+    shell: Any = magics.shell
+    if "." in typed:
+        found: Iterable[str] = shell.Completer.attr_matches(typed)
+        return found
+    return sorted(name for name in shell.user_ns if not name.startswith("_") and name not in shell.user_ns_hidden)
+
+
+def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
     from llmvision_magic.kernel.verbs import BY_NAME, VERBS
     from llmvision_magic.settings import BY_NAME as SETTINGS_BY_NAME
 
     if not before:
         return (verb.name for verb in VERBS)
     verb = BY_NAME.get(before[0])
+    if verb is not None and verb.completes == "options":
+        return _cell_words(magics, before[1:], typed)
+    if verb is not None and verb.completes == "persona" and len(before) > 1:
+        from llmvision_magic.personas import known_personas
+
+        return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
+    if before == ["history"]:
+        return (*magics.session.conversations, "--tree")
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:
@@ -74,18 +95,12 @@ def _models(magics: ChatMagics) -> Iterable[str]:
         return ()
 
 
-def matcher_for(magics: ChatMagics) -> Matcher:
-    """A matcher for IPython's completer."""
-    from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
-
-    @context_matcher()  # type: ignore[untyped-decorator]
-    def llmvision_matcher(context: CompletionContext) -> dict[str, object]:
-        line = context.line_with_cursor
-        if context.cursor_line != 0 and line.lstrip().startswith("%%"):
-            return {"completions": []}  # the body of a cell is a prompt
-        if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
-            return {"completions": []}
-        found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
-        return {"completions": found, "suppress": True, "ordered": True}
-
-    return llmvision_matcher
+def matched(magics: ChatMagics, context: CompletionContext) -> dict[str, object]:
+    """What IPython's completer is told, for a line or a first line of ours; nothing elsewhere."""
+    line = context.line_with_cursor
+    if context.cursor_line != 0 and line.lstrip().startswith("%%"):
+        return {"completions": []}  # the body of a cell is a prompt
+    if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
+        return {"completions": []}
+    found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
+    return {"completions": found, "suppress": True, "ordered": True}

@@ -6,10 +6,10 @@ import re
 import sys
 from typing import Any
 
+from IPython.core.completer import CompletionContext, context_matcher
 from IPython.core.magic import no_var_expand
 
 from llmvision_magic.errors import ChatError, Interrupted
-from llmvision_magic.kernel.completion import matcher_for
 from llmvision_magic.kernel.documented import DocumentedMagic
 from llmvision_magic.kernel.magics import ChatMagics
 
@@ -27,9 +27,10 @@ class Extension:
         self._magics = ChatMagics(shell)
         self._before: dict[tuple[str, str], object] = {}
         self._register()
-        self._matcher = matcher_for(self._magics)
+        self._matcher = _matcher_for(self._magics)
         shell.Completer.custom_matchers.append(self._matcher)
         shell.input_transformers_cleanup.append(_keep_prompts)
+        shell.events.register("post_run_cell", self._magics.failures.note)
         self._exceptions_before = (shell.custom_exceptions, shell.CustomTB)
         self._quiet_errors()
 
@@ -69,9 +70,10 @@ class Extension:
         self._shell.set_custom_exc((ChatError, Interrupted, *types_before), handle)
 
     def unload(self) -> None:
-        """Take everything out again, and end the embedded model's server."""
+        """Take everything out again, end replies in the background and the embedded model's server."""
         from llmvision_magic.connections import close_shared
 
+        self._magics.close()
         table = self._shell.magics_manager.magics
         for name in NAMES:
             for kind in ("line", "cell"):
@@ -84,9 +86,21 @@ class Extension:
             self._shell.Completer.custom_matchers.remove(self._matcher)
         if _keep_prompts in self._shell.input_transformers_cleanup:
             self._shell.input_transformers_cleanup.remove(_keep_prompts)
+        self._shell.events.unregister("post_run_cell", self._magics.failures.note)
         self._shell.custom_exceptions, self._shell.CustomTB = self._exceptions_before
         close_shared()
-        self._magics.close()
+
+
+def _matcher_for(magics: ChatMagics) -> Any:
+    """A matcher for IPython's completer; what it knows is imported at the first Tab."""
+
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def llmvision_matcher(context: CompletionContext) -> dict[str, object]:
+        from llmvision_magic.kernel.completion import matched
+
+        return matched(magics, context)
+
+    return llmvision_matcher
 
 
 def _cell_help() -> str:
@@ -101,8 +115,9 @@ def _line_help() -> str:
     return verbs_text()
 
 
-_LINE = re.compile(r"^(?P<indent>[ \t]*)%(?P<name>chat|llmvision)[ \t]+(?P<rest>.*\?)[ \t]*$")
-_EMPTY_CELL = re.compile(r"^%%(chat|llmvision)\b[^?]*$")
+# As texts: compiled when the first line is looked at.
+_LINE = r"^(?P<indent>[ \t]*)%(?P<name>chat|llmvision)[ \t]+(?P<rest>.*\?)[ \t]*$"
+_EMPTY_CELL = r"^%%(chat|llmvision)\b[^?]*$"
 
 
 def _keep_prompts(lines: list[str]) -> list[str]:
@@ -111,7 +126,7 @@ def _keep_prompts(lines: list[str]) -> list[str]:
     A line that ends in ``?`` is a request for help to IPython: ``%chat ask What is a tuple?`` is a prompt to us. A cell
     magic without a body is an error of IPython's; with an empty line below it, it comes to us and we say what to write.
     """
-    if len(lines) == 1 and _EMPTY_CELL.match(lines[0]):
+    if len(lines) == 1 and re.match(_EMPTY_CELL, lines[0]):
         return [lines[0] if lines[0].endswith("\n") else lines[0] + "\n", "\n"]
     if lines and lines[0].startswith("%%"):
         return lines
@@ -124,7 +139,7 @@ _keep_prompts.has_side_effects = True  # type: ignore[attr-defined]
 
 
 def _kept_line(line: str) -> str:
-    found = _LINE.match(line.rstrip("\n"))
+    found = re.match(_LINE, line.rstrip("\n"))
     if found is None:
         return line
     return f"{found['indent']}get_ipython().run_line_magic({found['name']!r}, {found['rest']!r})\n"

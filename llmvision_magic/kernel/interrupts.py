@@ -9,10 +9,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from llmvision_magic.errors import Interrupted
 from llmvision_magic.stop import Stop
 
 PATIENCE = 1.0
 """Seconds that an orderly end may take before another interrupt ends it at once."""
+
+
+@contextmanager
+def ordinary_interrupts(stop: Stop) -> Iterator[None]:
+    """Inside `interrupting`, around code of the user's: an interrupt ends it where it is, as in any cell.
+
+    Raises:
+        Interrupted: In place of the KeyboardInterrupt; also when there was one before.
+    """
+    if stop.is_set:
+        raise Interrupted("Interrupted.")
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None
+    finally:
+        signal.signal(signal.SIGINT, ours)
 
 
 @contextmanager

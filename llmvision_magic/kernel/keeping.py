@@ -22,7 +22,7 @@ SHORT_ID = 8
 """Characters of a conversation's id that are shown; `%chat resume` takes as many as tell it from all others."""
 
 
-class KeepingCommands:
+class Keeping:
     """``do_NAME`` runs the verb NAME with the rest of its line."""
 
     session: Session
@@ -94,8 +94,10 @@ class KeepingCommands:
         lines = [f"Conversation **{name}** goes on here, after {counted(len(conversation.path()), 'turn')}."]
         if conversation.name != name:
             lines[0] += f" It is called **{conversation.name}** now, for there is another **{name}**."
-        if found.was_cut:
-            lines.append("Its kernel ended while the last reply arrived; what had been kept of it is there.")
+        asked = conversation.last_asked()
+        if found.was_cut and asked is not None:
+            then = "continue` goes on with it" if asked.text else "retry` asks its prompt again"
+            lines.append(f"Its kernel ended while the last reply arrived; `%chat {then}.")
         if found.kernel != journal.origin.kernel:
             lines.append("The kernel is new: the variables of the old one are gone.")
         self.front.page(" ".join(lines) + address)

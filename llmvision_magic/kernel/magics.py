@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, magics_class
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from llmvision_magic.errors import Interrupted, InvalidInput
-from llmvision_magic.kernel.interrupts import interrupting
+from llmvision_magic.kernel.failures import Failures
+from llmvision_magic.kernel.interrupts import interrupting, ordinary_interrupts
 from llmvision_magic.settings import BY_NAME, SETTINGS
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
     from llmvision_magic.conversation import Conversation
+    from llmvision_magic.kernel.background import Background
     from llmvision_magic.kernel.options import CellLine
+    from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Ask, Session
     from llmvision_magic.settings import Settings
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
+
+NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."
 
 EMPTY = (
     "The cell has no prompt: write what you ask in the lines below `%%chat`.\n\n"
@@ -54,11 +60,16 @@ class ChatMagics(Magics):
     first_event_timeout = Float(None, allow_none=True, help=_help("first_event_timeout")).tag(config=True)
     between_events_timeout = Float(None, allow_none=True, help=_help("between_events_timeout")).tag(config=True)
     retries = Integer(None, allow_none=True, help=_help("retries")).tag(config=True)
+    value_limit = Integer(None, allow_none=True, help=_help("value_limit")).tag(config=True)
+    rerun = Unicode(None, allow_none=True, help=_help("rerun")).tag(config=True)
+    prices = Unicode(None, allow_none=True, help=_help("prices")).tag(config=True)
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self._shell = shell
         self._session: Session | None = None
+        self.failures = Failures(shell)
+        self._background: Background | None = None
 
     @property
     def session(self) -> Session:
@@ -86,13 +97,18 @@ class ChatMagics(Magics):
         prompt = cell.strip("\n").rstrip()
         if not prompt.strip():
             raise InvalidInput(EMPTY)
-        if not options.raw:
-            _check_braces(prompt)
-        ask = Ask(prompt, options.name, options.system, options.once, self._cell_id())
-        if options.dry_run:
-            self._dry_run(ask, options)
-        else:
-            self._ask(ask, options, stop)
+        composed = self._composed(prompt, options, stop)
+        ask = Ask(
+            composed.content,
+            options.name,
+            options.system,
+            options.once,
+            notes=composed.notes,
+            format=options.format,
+            replace=options.replace,
+            written=prompt,
+        )
+        self._submit(ask, options, stop)
 
     def line_chat(self, line: str) -> None:
         """``%chat VERB …``"""
@@ -106,11 +122,6 @@ class ChatMagics(Magics):
             raise Interrupted("Interrupted.")
         run_verb(commands, line)
         self.session.note()
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        if self._session is not None:
-            self._session.journal.close()
 
     # -- what the commands need ---------------------------------------------------------------------------------------
 
@@ -132,10 +143,58 @@ class ChatMagics(Magics):
         from llmvision_magic.kernel.options import CellLine
         from llmvision_magic.session import Ask
 
-        _check_braces(prompt)
         stop = Stop()
         with interrupting(stop):
-            self._ask(Ask(prompt, cell=self._cell_id()), CellLine(), stop)
+            composed = self._composed(prompt, CellLine(), stop)
+            self._submit(Ask(composed.content, notes=composed.notes, written=prompt), CellLine(), stop)
+
+    def fix(self) -> None:
+        """Ask for the correction of the cell that failed last."""
+        from llmvision_magic.kernel.options import CellLine
+        from llmvision_magic.prompt import fix_prompt
+        from llmvision_magic.session import Ask
+
+        failure = self.failures.last()
+        if failure is None:
+            self.page("No cell has failed; there is nothing to fix.")
+            return
+        stop = Stop()
+        with interrupting(stop):
+            values = self._values(self.settings(self.session.conversation()))
+            with ordinary_interrupts(stop):
+                composed = fix_prompt(failure, values)
+            ask = Ask(composed.content, notes=composed.notes, format="correction")
+            self._submit(ask, CellLine(), stop)
+
+    def submit(self, ask: Ask, options: CellLine) -> None:
+        """Ask as a cell with these options would."""
+        stop = Stop()
+        with interrupting(stop):
+            self._submit(ask, options, stop)
+
+    def next_cell(self, text: str) -> None:
+        """Put a new cell below this one; in a terminal, the next input."""
+        self._shell.set_next_input(text)
+
+    def stop_background(self, which: str) -> list[str]:
+        """End replies in the background: all, those of a conversation, or one by its number.
+
+        Returns:
+            A line of Markdown for each.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        if self._background is None:
+            raise InvalidInput(NONE_RUNNING)
+        return self._background.stop(which)
+
+    def close(self) -> None:
+        """End what runs in the background, and let go of the journal: the extension is unloaded."""
+        if self._background is not None:
+            self._background.close()
+        if self._session is not None:
+            self._session.journal.close()
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""
@@ -182,9 +241,45 @@ class ChatMagics(Magics):
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
+    def _composed(self, prompt: str, options: CellLine, stop: Stop) -> Composed:
+        """The prompt with the values it names. Code of the user's runs here, and may be interrupted."""
+        from llmvision_magic.prompt import Composed, compose
+
+        if not (("{{" in prompt and not options.raw) or options.attach or options.image):
+            return Composed(prompt)
+        conversation = self.session.conversations.get(options.name or self.session.current)
+        values = self._values(self.settings(conversation, options.given))
+        with ordinary_interrupts(stop):
+            return compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
+
+    def _values(self, settings: Settings) -> Values:
+        from llmvision_magic.prompt import Values, secret_values
+
+        key = self.session.connections.target(settings).key
+        secrets = [*secret_values(settings.environment.variables()), *([key.secret] if key else [])]
+        namespace = {"Err": self.failures.errors(), **self._shell.user_ns}
+        return Values(namespace, secrets, settings.whole("value_limit"), self.failures.name_cell)
+
+    def _submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
+        ask = replace(ask, cell=self._cell_id(), execution=self._execution())
+        if options.dry_run:
+            self._dry_run(ask, options)
+        elif options.background:
+            self._ask_in_background(ask, options)
+        else:
+            self._ask(ask, options, stop)
+
+    def _ask_in_background(self, ask: Ask, options: CellLine) -> None:
+        if self._background is None:
+            from llmvision_magic.kernel.background import Background
+
+            self._background = Background(self.session, self._shell)
+        settings = self.settings(self._conversation(ask), options.given)
+        self._background.ask(ask, settings, options.out)
+
     def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
         settings = self.settings(self._conversation(ask), options.given)
-        view = self._view()
+        view = self._view(as_text=ask.format == "text")
         try:
             outcome = self.session.ask(ask, settings, view, stop)
         except BaseException:
@@ -192,6 +287,8 @@ class ChatMagics(Magics):
             raise
         if options.out and (outcome.reply.text or outcome.error is None):
             self._shell.user_ns[options.out] = outcome.reply
+        if outcome.offer is not None and outcome.offer.cell:
+            self._shell.set_next_input(outcome.offer.cell, replace=False)
         self._raise(outcome)
 
     def _conversation(self, ask: Ask) -> Conversation | None:
@@ -206,7 +303,7 @@ class ChatMagics(Magics):
         raise outcome.error
 
     def _dry_run(self, ask: Ask, options: CellLine) -> None:
-        from llmvision_magic.kernel.pages import dry_run_page
+        from llmvision_magic.kernel.dry_run import dry_run_page
 
         plan = self.session.plan(ask, self.settings(self._conversation(ask), options.given))
         self.page(dry_run_page(plan))
@@ -215,27 +312,28 @@ class ChatMagics(Magics):
     def _in_notebook(self) -> bool:
         return hasattr(self._shell, "kernel")
 
-    def _view(self) -> View:
+    def _view(self, *, as_text: bool = False) -> View:
         if self._in_notebook:
             from llmvision_magic.kernel.notebook import NotebookView
 
-            return NotebookView(self._shell.display_pub)
+            return NotebookView(self._shell.display_pub, as_text=as_text)
         from llmvision_magic.kernel.terminal import view_for
 
-        return view_for(sys.stdout)
+        return view_for(sys.stdout, as_text=as_text)
 
     def _cell_id(self) -> str | None:
         """The running cell's id, which front ends send in the request's metadata."""
         if not self._in_notebook:
             return None
-        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
-        cell_id = parent.get("metadata", {}).get("cellId")
+        cell_id = self._request().get("metadata", {}).get("cellId")
         return cell_id if isinstance(cell_id, str) else None
 
+    def _execution(self) -> str:
+        """Which run of a cell this is."""
+        message_id = self._request().get("header", {}).get("msg_id") if self._in_notebook else None
+        return str(message_id or self._shell.execution_count)
 
-def _check_braces(prompt: str) -> None:
-    """Refuse what will be evaluated one day, so that no prompt changes its meaning then."""
-    if "{{" in prompt and "}}" in prompt.partition("{{")[2]:
-        raise InvalidInput(
-            "`{{…}}` in a prompt is not there yet; it comes with a later version. `%%chat --raw` sends it as text."
-        )
+    def _request(self) -> dict[str, Any]:
+        """The front end's request to run the cell."""
+        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
+        return parent

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
+from llmvision_magic.kernel.publishing import Publisher, without_flushing
 from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import (
     MOST_SHOWN,
@@ -16,16 +18,12 @@ from llmvision_magic.rendering import (
     reply_bundle,
     status_html,
     style_bundle,
+    text_bundle,
 )
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
-
-LONG_TAIL = 1500
-"""Characters of an unfinished block from which on frames are fewer."""
-
-LONG_INTERVAL = 0.09
-"""Seconds between frames then; no text waits longer than 0.1 s in all."""
+    from llmvision_magic.messages import Content
 
 LONG_REPLY = 20_000
 """Characters from which on an interrupted reply is left in the parts it was shown in."""
@@ -39,11 +37,11 @@ FREE_OUTPUTS = 16
 LEAST_GROUP = 1200
 """Characters that share an output beyond those, at least."""
 
+TEXT_FENCE = "~" * 400
+"""What makes one code block of a reply that is shown as it is, while it arrives; no line of a text closes it."""
+
 NOTHING = {"text/html": "", "text/plain": ""}
 """What an output shows that is needed no more, for no output can be taken away alone."""
-
-Publisher = Any
-"""IPython's display publisher; IPython publishes no types for it."""
 
 
 class NotebookView:
@@ -55,22 +53,23 @@ class NotebookView:
     the more the longer the reply has become, and when there are too many outputs one takes the place of them all.
     """
 
-    def __init__(self, publisher: Publisher) -> None:
+    interval = INTERVAL
+
+    def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
         self._publisher = publisher
+        self._as_text = as_text
         self._blocks = Blocks(cut_long=True)
+        if as_text:
+            self._blocks.feed(f"{TEXT_FENCE}\n")
         self._length = 0  # characters given so far
         self._finished: list[Block] = []
         self._tail: Block | None = None  # what is sent again with each frame
         self._outputs = 0
+        self._began = False  # whether anything was sent
         self._group: list[Block] = []  # the newest finished blocks, whose output still takes more
         self._group_id: str | None = None
         self._tail_id: str | None = None
         self._line = ""
-
-    @property
-    def interval(self) -> float:
-        """Seconds until the next frame is worth its cost: a little longer while a long block is sent each time."""
-        return LONG_INTERVAL if self._tail is not None and len(self._tail.source) > LONG_TAIL else INTERVAL
 
     def prepare(self) -> None:
         """Load what rendering needs, in the time that the first text takes to arrive."""
@@ -141,23 +140,30 @@ class NotebookView:
             The output's display id.
         """
         if display_id is not None:
-            self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
+            with without_flushing(self._publisher):
+                self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
             return display_id
         display_id = uuid.uuid4().hex[:12]
-        self._publisher.publish(bundle, transient={"display_id": display_id})
+        # Before the first message: what the cell's code printed stands above the reply.
+        with without_flushing(self._publisher) if self._began else nullcontext():
+            self._publisher.publish(bundle, transient={"display_id": display_id})
+        self._began = True
         self._outputs += 1
         return display_id
 
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
         try:
+            if self._as_text:
+                self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice)), outcome)
+                return
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
-            # Whoever stopped a reply wants the kernel back now.
-            at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-            footer = Footer(outcome.facts(), outcome.notice)
-            bundle = reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
-        except Exception:  # a reply that was paid for is shown, if need be as bare text
-            bundle = {"text/plain": outcome.reply.text}
+        except Exception:  # as in `final_bundle`
+            blocks = []
+        bundle = final_bundle(outcome, blocks)
+        self._publish_end(bundle, outcome)
+
+    def _publish_end(self, bundle: dict[str, str], outcome: Outcome) -> None:
         if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
@@ -176,11 +182,28 @@ class NotebookView:
         """Leave what was shown as it is."""
 
 
+def final_bundle(outcome: Outcome, blocks: list[Block]) -> dict[str, str]:
+    """What the output shows when the reply has ended.
+
+    Args:
+        blocks: The reply's blocks as they were shown while it arrived.
+    """
+    try:
+        # Whoever stopped a reply wants the kernel back now.
+        at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
+        footer = Footer(outcome.facts(), outcome.notice)
+        return reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
+    except Exception:  # a reply that was paid for is shown, if need be as bare text
+        return {"text/plain": outcome.reply.text}
+
+
 def metadata_of(outcome: Outcome) -> dict[str, object]:
     """What is saved beside the output: enough to rebuild the conversation from the notebook."""
     reply = outcome.reply
     usage = reply.usage
+    prompt = {} if outcome.prompt is None else {"prompt": _without_images(outcome.prompt)}
     return {
+        **prompt,
         "conversation": outcome.conversation,
         "turn_id": outcome.turn,
         "parent": outcome.parent,
@@ -196,3 +219,11 @@ def metadata_of(outcome: Outcome) -> dict[str, object]:
         if usage
         else None,
     }
+
+
+def _without_images(content: Content) -> object:
+    """A prompt for the metadata: images would make each notebook heavy, and mostly stand in another output already."""
+    if isinstance(content, str):
+        return content
+    left_out = {"type": "text", "text": "(an image, which the notebook does not keep)"}
+    return [part if part.get("type") == "text" else left_out for part in content]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import keyword
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.offering import FORMATS, Format
 from llmvision_magic.settings import SETTINGS, nearest, parse_value
 
 
@@ -54,14 +57,29 @@ OPTIONS: tuple[Option, ...] = (
     Option(("-s", "--system"), "TEXT", 'The system prompt, for this turn on; "" removes it.'),
     *_setting_options(),
     Option(("-o", "--out"), "NAME", "Bind the `Reply` to this variable."),
+    Option(
+        ("--replace",),
+        "TURN",
+        "Take the place of this turn: its number in `%chat history`, or its id from `%chat history --tree`.",
+    ),
     Option(("--once",), "", "Neither read nor write the conversation's history."),
     Option(("--raw",), "", "Send braces as they are: `{{…}}` is text."),
     Option(("--dry-run",), "", "Show exactly what would be sent, and send nothing."),
-    Option(("-a", "--attach"), "EXPR", "Attach a Python value.", repeatable=True, planned=True),
-    Option(("-i", "--image"), "IMAGE", "Attach an image.", repeatable=True, planned=True),
-    Option(("-f", "--format"), "FORMAT", "markdown, text or code.", planned=True),
-    Option(("--background",), "", "Go on at once; the reply streams into the cell.", planned=True),
+    Option(("-a", "--attach"), "EXPR", "Attach a Python value, under the prompt.", repeatable=True),
+    Option(
+        ("-i", "--image"),
+        "IMAGE",
+        "Attach an image: a figure, an array, a PIL image, or the path of a file.",
+        repeatable=True,
+    ),
+    Option(
+        ("-f", "--format"), "FORMAT", "markdown; text: shown as it is; code: the reply's code also in a new cell below."
+    ),
+    Option(("--background",), "", "Go on at once; the reply streams into the cell, `%chat stop` ends it."),
 )
+
+EXPRESSIONS = ("-a", "--attach", "-i", "--image")
+"""Options whose value is Python: quotes inside it are its own."""
 
 KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
 
@@ -80,16 +98,21 @@ class CellLine:
     once: bool = False
     raw: bool = False
     dry_run: bool = False
+    attach: list[str] = field(default_factory=list)
+    image: list[str] = field(default_factory=list)
+    format: Format = "markdown"
+    replace: str | None = None
+    background: bool = False
     given: dict[str, object] = field(default_factory=dict)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"%%chat: {message}. `%chat help` lists the options.")
+        raise InvalidInput(f"{self.prog}: {message}. `%chat help` lists the options.")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="%%chat", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+def _parser(prog: str) -> _Parser:
+    parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:
         if option.value:
             action = "append" if option.repeatable else "store"
@@ -112,22 +135,57 @@ def split_line(line: str) -> list[str]:
         raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
 
 
-def parse_cell_line(line: str) -> CellLine:
-    """Understand a ``%%chat`` line.
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+
+
+def _cell_words(line: str) -> list[str]:
+    """The words of a ``%%chat`` line. Python keeps its quotes: ``-a df["x"]`` is what it says.
+
+    An expression that stands in quotes as a whole, for it has spaces, loses these alone.
+    """
+    words = split_line(line)
+    stream = io.StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    begin, after = 0, ""
+    for index, word in enumerate(words):
+        lexer.get_token()
+        end = stream.tell()
+        raw, begin = line[begin:end].strip(), end
+        flag, equals, value = raw.partition("=")
+        if equals and flag in EXPRESSIONS:
+            words[index] = word if _QUOTED.fullmatch(value) else raw
+        elif after in EXPRESSIONS:
+            words[index] = word if _QUOTED.fullmatch(raw) else raw
+        after = word
+    return words
+
+
+def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
+    """Understand a ``%%chat`` line, or the options of a verb that takes the same.
+
+    Args:
+        magic: What the options stand behind, for messages.
 
     Raises:
         InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
             words that are no option.
     """
-    words = split_line(line)
+    words = _cell_words(line)
     if {"-h", "--help"} & set(words):
         raise InvalidInput("`%chat help` and `%%chat?` show the options.")
-    known, unknown = _parser().parse_known_args(words)
+    known, unknown = _parser(magic).parse_known_args(words)
     for word in unknown:
         if word.startswith("-"):
             flag = word.partition("=")[0]
             hint = nearest(flag, KNOWN_FLAGS) or " `%chat help` lists them."
-            raise InvalidInput(f"%%chat has no option `{flag}`.{hint}")
+            raise InvalidInput(f"{magic} has no option `{flag}`.{hint}")
+    if unknown and {*words} & {*EXPRESSIONS}:
+        raise InvalidInput(
+            f"`{' '.join(unknown)}` is no option; put an expression with spaces into quotes: `-a 'df[df.x > 3]'`."
+        )
+    if unknown and magic != "%%chat":
+        raise InvalidInput(f"`{' '.join(unknown)}` is no option, and `{magic}` takes nothing else.")
     if unknown:
         raise InvalidInput(
             f"`{' '.join(unknown)}` is no option; write the prompt in the lines below `%%chat`, options on its line."
@@ -145,6 +203,13 @@ def parse_cell_line(line: str) -> CellLine:
             result.given[option.setting] = parse_value(setting, value)
         else:
             setattr(result, option.name, value)
+    if result.format not in FORMATS:
+        hint = nearest(result.format, FORMATS)
+        raise InvalidInput(
+            f"--format: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {result.format!r}.{hint}"
+        )
+    if result.once and result.replace:
+        raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result

@@ -1,18 +1,17 @@
-"""Pages of ours, written in Markdown: status, history, usage, help, and what a dry run would send."""
+"""Pages of ours, written in Markdown: status, usage, help."""
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping
 
 from llmvision_magic.connections import shown_address
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.journal import Journal, shown_path
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
-from llmvision_magic.messages import Content
-from llmvision_magic.session import Plan, Session, Spent
+from llmvision_magic.session import Session
 from llmvision_magic.settings import SETTINGS, Settings
+from llmvision_magic.usage import Prices, Spent
 
 
 def help_page() -> str:
@@ -61,62 +60,43 @@ def _journal_row(journal: Journal) -> str:
     return f"| journal | {where} | {place.source} |"
 
 
-def usage_page(spent: dict[str, Spent]) -> str:
-    """Tokens per conversation and in all; nothing is estimated."""
+def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) -> str:
+    """Tokens per conversation and model, and in all; nothing is estimated.
+
+    Args:
+        spent: By conversation and model.
+        prices: What tokens cost; None where no price file is given.
+    """
     if not spent:
         return "No replies yet."
-    rows = ["| conversation | replies | prompt tokens | completion tokens |", "| --- | --- | --- | --- |"]
-    total = Spent()
-    for name, one in spent.items():
-        rows.append(f"| {name} | {one.replies} | {one.prompt_tokens:,} | {one.completion_tokens:,} |")
-        total = Spent(
-            total.replies + one.replies,
-            total.told + one.told,
-            total.prompt_tokens + one.prompt_tokens,
-            total.completion_tokens + one.completion_tokens,
+    heads = ["conversation", "model", "replies", "prompt tokens", "completion tokens"]
+    heads += [f"price ({prices.currency})"] if prices else []
+    rows = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    total, cost, unpriced = Spent(), 0.0, set()
+    for (name, model), one in spent.items():
+        total.join(one)
+        price = prices.models.get(model) if prices else None
+        if price is None:
+            unpriced.add(model)
+        else:
+            cost += price.of(one)
+        rows.append(
+            _usage_row(name, code_span(model), one, (f"{price.of(one):,.4f}" if price else "") if prices else None)
         )
     if len(spent) > 1:
-        rows.append(f"| **in all** | {total.replies} | {total.prompt_tokens:,} | {total.completion_tokens:,} |")
+        rows.append(_usage_row("**in all**", "", total, f"{cost:,.4f}" if prices else None))
     page = "\n".join(rows)
     if total.told < total.replies:
         untold = counted(total.replies - total.told, "reply", "replies")
         page += f"\n\nFor {untold} the server told no usage; nothing is guessed."
+    if prices and unpriced:
+        page += f"\n\nThe price file has no price for {', '.join(map(code_span, sorted(unpriced)))}."
     return page
 
 
-def dry_run_page(plan: Plan) -> str:
-    """Exactly what would be sent."""
-    where = plan.target.base_url and f"POST {plan.target.shown_url.rstrip('/')}/chat/completions"
-    body = json.dumps(plan.request(plan.model_name).body(), indent=2, ensure_ascii=False)
-    fence = "`" * (max((len(run) for run in re.findall("`+", body)), default=2) + 1)
-    return (
-        f"Nothing is sent. It would go to {code_span(where or plan.target.shown_url)}:\n\n{fence}json\n{body}\n{fence}"
-    )
-
-
-def history_page(conversation: Conversation) -> str:
-    """The turns of the current branch, numbered."""
-    system = f" · system prompt: {code_span(conversation.system)}" if conversation.system else ""
-    title = f"**{conversation.name}**{system}"
-    turns = conversation.path()
-    if not turns:
-        return f"{title}: no turns yet."
-    return "\n\n".join([title, *(_turn_page(number, turn) for number, turn in enumerate(turns, 1))])
-
-
-def _turn_page(number: int, turn: Turn) -> str:
-    # Written anew, each text is complete in itself: a fence that an interrupted reply left open ends with it.
-    from llmvision_magic.rendering import safe_markdown
-
-    prompt, text = safe_markdown(_text_of(turn.prompt)), safe_markdown(turn.text)
-    state = "" if turn.status == "complete" else f"\n\n*{turn.status}* {turn.reason}"
-    return f"---\n\n**{number} · you**\n\n{prompt}\n\n**{turn.model or 'model'}**\n\n{text}{state}"
-
-
-def _text_of(content: Content) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n\n".join(str(part.get("text", "*(an image)*")) for part in content)
+def _usage_row(name: str, model: str, spent: Spent, cost: str | None) -> str:
+    cells = [name, model, str(spent.replies), f"{spent.prompt_tokens:,}", f"{spent.completion_tokens:,}"]
+    return f"| {' | '.join([*cells, *([] if cost is None else [cost])])} |"
 
 
 def shown_setting(name: str, value: object) -> str:

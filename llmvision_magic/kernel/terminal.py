@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
 
 
-def view_for(stream: TextIO) -> View:
-    """The view that fits where the output goes: a terminal, or a file or pipe."""
+def view_for(stream: TextIO, *, as_text: bool = False) -> View:
+    """The view that fits where the output goes: a terminal, or a file or pipe; `as_text` writes the text as it is."""
     console = Console(file=stream, highlight=False)
-    return TerminalView(console) if _can_draw(console) else PlainView(stream)
+    return TerminalView(console) if _can_draw(console) and not as_text else PlainView(stream)
 
 
 def print_page(markdown: str, stream: TextIO) -> None:

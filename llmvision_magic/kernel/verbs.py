@@ -21,6 +21,7 @@ class Verb(NamedTuple):
         help: One sentence.
         example: A line that works.
         completes: What its argument is, for completion.
+        more: What else there is to know, in Markdown.
     """
 
     name: str
@@ -28,7 +29,27 @@ class Verb(NamedTuple):
     help: str
     example: str
     completes: str = ""
+    more: str = ""
 
+
+PERSONA_HELP = """A persona is a Markdown file: its text is the system prompt, a short YAML head gives the model and
+parameters. `%chat new tutor --persona socrates` looks for `socrates.md` beside the notebook, in the folder `personas`
+there, and in the folder `personas` of your configuration.
+
+```
+---
+model: some-model
+temperature: 0.3
+---
+Answer every question with a question.
+```"""
+
+PRICES_HELP = """`%chat set prices prices.json` (or `.toml`) names a file with prices per million tokens, by the model's
+name as the replies' footers show it:
+
+```json
+{"currency": "EUR", "models": {"some-model": {"prompt": 0.15, "completion": 0.6}}}
+```"""
 
 RESUME_HELP = (
     "Show this notebook's last conversations; go on with one (by number, id or name), or rebuild it from a notebook."
@@ -38,16 +59,82 @@ EXPORT_HELP = "Write the conversation as .md, .ipynb, .html or .json (the `messa
 VERBS: tuple[Verb, ...] = (
     Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
     Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
-    Verb("history", "[NAME]", "Show the turns of a conversation.", "%chat history", "conversation"),
-    Verb("new", "NAME [-s TEXT]", "Begin a conversation and go to it.", '%chat new tutor -s "Answer with questions."'),
-    Verb("use", "[NAME]", "Go to a conversation.", "%chat use main", "conversation"),
+    Verb(
+        "history",
+        "[NAME] [--tree]",
+        "Show the current branch of a conversation, or with --tree all branches.",
+        "%chat history --tree",
+        "conversation",
+    ),
+    Verb(
+        "undo",
+        "[N]",
+        "Go back N turns; they stay in the conversation.",
+        "%chat undo 2",
+        more="The next prompt follows the turn gone back to. `%chat use NAME@TURN` comes back.",
+    ),
+    Verb(
+        "retry",
+        "[OPTIONS]",
+        "Ask the last prompt again, with other options of `%%chat` where some are given.",
+        "%chat retry -t 1 -m other-model",
+        "options",
+        "The new reply takes the place of the old one, which stays in the conversation on a branch of its own.",
+    ),
+    Verb(
+        "edit",
+        "[N]",
+        "Put the prompt of turn N, or of the last one, into a new cell below; running that replaces the turn.",
+        "%chat edit 3",
+    ),
+    Verb(
+        "continue",
+        "[OPTIONS]",
+        "Go on with a reply that was interrupted, cut, or ended by the limit of tokens.",
+        "%chat continue --max-tokens 500",
+        "options",
+        "The conversation is sent with the unfinished reply as its last message, and most servers go on with it. Where "
+        "one refuses that, it is asked in words. vLLM wants "
+        "`%chat continue --param continue_final_message=true --param add_generation_prompt=false`. "
+        "The whole reply is a new turn; the unfinished one stays on a branch of its own.",
+    ),
+    Verb(
+        "stop",
+        "[NAME or NUMBER]",
+        "End the replies in the background, or those of a conversation, or one.",
+        "%chat stop 2",
+        "conversation",
+        "A cell with `%%chat --background` says the number of its reply while it arrives. What has arrived is kept.",
+    ),
+    Verb(
+        "new",
+        "NAME [-s TEXT | --persona FILE]",
+        "Begin a conversation and go to it.",
+        '%chat new tutor -s "Answer with questions."',
+        "persona",
+        PERSONA_HELP,
+    ),
+    Verb(
+        "use",
+        "[NAME or NAME@TURN]",
+        "Go to a conversation, or to a turn of it: a number of its current branch, or an id from its tree.",
+        "%chat use main@2",
+        "conversation",
+    ),
     Verb("list", "", "Show all conversations.", "%chat list"),
     Verb("drop", "NAME", "Forget a conversation with all its turns.", "%chat drop tutor", "conversation"),
     Verb("system", "[TEXT]", 'Show or set the system prompt; "" removes it.', "%chat system Answer in one sentence."),
     Verb("set", "[KEY VALUE]", "Set a value for this conversation.", "%chat set temperature 0.2", "setting"),
     Verb("unset", "KEY", "Take a value of this conversation back.", "%chat unset temperature", "set setting"),
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
-    Verb("usage", "", "Show the tokens used so far, as told by the server.", "%chat usage"),
+    Verb("fix", "", "Explain the last error, and offer the corrected cell below.", "%chat fix"),
+    Verb(
+        "usage",
+        "",
+        "Show the tokens used so far, as told by the server; with a price file also what they cost.",
+        "%chat usage",
+        more=PRICES_HELP,
+    ),
     Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
     Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from"),
     Verb(
@@ -62,10 +149,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
-PLANNED = (
-    *("undo", "retry", "edit", "continue", "fix", "panel", "record"),
-    *("replay", "live", "doctor"),
-)
+PLANNED = ("panel", "record", "replay", "live", "doctor")
 """Verbs whose names are settled and that are not there yet."""
 
 BY_NAME = {verb.name: verb for verb in VERBS}
@@ -99,7 +183,9 @@ def run_verb(commands: Commands, line: str) -> None:
 def verbs_help() -> str:
     """All verbs as a Markdown table."""
     rows = ["| verb | what it does |", "| --- | --- |"]
-    rows += [f"| `{' '.join(['%chat', verb.name, verb.arguments]).strip()}` | {verb.help} |" for verb in VERBS]
+    for verb in VERBS:
+        usage = " ".join(["%chat", verb.name, verb.arguments]).strip().replace("|", "\\|")  # inside a table
+        rows.append(f"| `{usage}` | {verb.help} |")
     return "\n".join(rows)
 
 
@@ -110,7 +196,8 @@ def verb_help(name: str) -> str:
         InvalidInput: There is no such verb.
     """
     verb, _ = split_verb(name)
-    return f"**`{' '.join(['%chat', verb.name, verb.arguments]).strip()}`**: {verb.help}\n\n```\n{verb.example}\n```"
+    heading = f"**`{' '.join(['%chat', verb.name, verb.arguments]).strip()}`**: {verb.help}"
+    return f"{heading}\n\n```\n{verb.example}\n```" + (f"\n\n{verb.more}" if verb.more else "")
 
 
 def verbs_text() -> str:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block, Blocks, Update
-from llmvision_magic.rendering.bundle import MOST_SHOWN, Footer, blocks_bundle, reply_bundle, status_html, style_bundle
+from llmvision_magic.rendering.bundle import (
+    MOST_SHOWN,
+    Footer,
+    blocks_bundle,
+    reply_bundle,
+    status_html,
+    style_bundle,
+    text_bundle,
+)
 from llmvision_magic.rendering.terminal import plain_for_terminal
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "safe_markdown",
     "status_html",
     "style_bundle",
+    "text_bundle",
 ]
 
 

@@ -24,6 +24,8 @@ MOST_SHOWN = 100_000
 ARRIVING_PLAIN = 40
 """Characters of plain text sent with blocks while a reply arrives: half of all bytes would be for nobody to see."""
 
+_PICTURE = re.compile(r"\(data:image/[a-z]{3,4};base64,[A-Za-z0-9+/=]{1,1333400}\)")
+
 _ENDS = {
     "length": "Ended at the token limit.",
     "content_filter": "Ended by the server's content filter.",
@@ -68,17 +70,15 @@ def reply_bundle(
 
     Returns:
         ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly. The
-        first two hold at most `MOST_SHOWN` characters of the reply, and the HTML then says so.
+        first two hold at most `shown_length` characters of the reply, and the HTML then says so.
     """
     from llmvision_magic.rendering.defuse import rewritten
     from llmvision_magic.rendering.html import render, written
     from llmvision_magic.rendering.markdown import try_parse
 
-    shown = reply.text[:MOST_SHOWN]
+    shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
-    if len(reply.text) > MOST_SHOWN:
-        kept = f"Only the first {MOST_SHOWN:,} of {len(reply.text):,} characters are shown; the plain text has all."
-        footer = Footer(footer.parts, f"{footer.notice} {kept}".strip())
+    footer = _telling_what_is_shown(footer, reply, shown)
     whole = try_join(blocks, shown, in_parts=at_once)
     if whole is None:
         tokens = try_parse(shown)
@@ -93,6 +93,38 @@ def reply_bundle(
         "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
+
+
+def shown_length(text: str) -> int:
+    """How many of the text's characters are rendered: `MOST_SHOWN`, and those of the pictures that begin in them."""
+    end = MOST_SHOWN
+    if len(text) > end:
+        for picture in _PICTURE.finditer(text):
+            if picture.start() >= end:
+                break
+            end += len(picture[0])
+    return min(end, len(text))
+
+
+def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
+    """A reply that has ended, shown as the text it is; by MIME type, as `reply_bundle`."""
+    from llmvision_magic.rendering.defuse import rewritten
+    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.markdown import try_parse
+
+    shown = reply.text[:MOST_SHOWN]
+    ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
+    block = f"{ticks}text\n{shown}\n{ticks}\n"
+    footer = _telling_what_is_shown(footer, reply, shown)
+    html = style() + _wrapped(written(None, shown) + _footer_html(footer))
+    return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
+
+
+def _telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+    if len(reply.text) == len(shown):
+        return footer
+    kept = f"Only the first {len(shown):,} of {len(reply.text):,} characters are shown; the plain text has all."
+    return Footer(footer.parts, f"{footer.notice} {kept}".strip())
 
 
 def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:

@@ -9,8 +9,9 @@ everything escaped that could mean something to somebody. What a reader can rely
   reader that pairs the marks around it in another way would take it for Markdown.
 * All fences of a text have the same length, longer than any run of backticks in its code.
 * Backticks and brackets occur as markup only; as text they are entities.
-* Addresses are http, https or mailto, of characters that mean nothing elsewhere. JupyterLab takes out what is between
-  dollars before it reads Markdown and puts it back without escaping quotation marks, also inside an ``href``.
+* Addresses are http, https or mailto, of characters that mean nothing elsewhere, or they are the picture itself.
+  JupyterLab takes out what is between dollars before it reads Markdown and puts it back without escaping quotation
+  marks, also inside an ``href``.
 * Maths holds no command but for drawing; else it is shown as code.
 """
 
@@ -228,6 +229,8 @@ def _inline(tokens: list[Token]) -> str:
                 parts.append("[")
             case "link_close":
                 parts.append(f"]({links.pop()})")
+            case "image":
+                parts.append(f"![{_text(token.content)}]({token.attrGet('src')})")
             case _:
                 parts.append(token.markup)
     return "\n".join(_line(line) for line in "".join(parts).split("\n"))

@@ -6,13 +6,13 @@ import functools
 import re
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from llmvision_magic.rendering import highlighting, markdown, mathml
+from llmvision_magic.rendering import highlighting, markdown, mathml, rewriting
 
 if TYPE_CHECKING:
     import nh3
@@ -47,7 +47,8 @@ def written(tokens: list[Token] | None, text: str, *, highlight: bool = True) ->
         fragment = None
     if fragment is None:
         fragment = f"<pre>{escape(markdown.well_formed(text), quote=False)}</pre>\n"
-    return _cleaner().clean(fragment)
+    # The renderer escapes what the reply wrote: such a tag is its own.
+    return (_picture_cleaner() if "<img " in fragment else _cleaner()).clean(fragment)
 
 
 def language_of(fence: Token) -> str:
@@ -62,6 +63,9 @@ class _Renderer(RendererHTML):
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         href = escape(str(tokens[idx].attrGet("href") or ""))
         return f'<a href="{href}" rel="noopener noreferrer" target="_blank" referrerpolicy="no-referrer">'
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<img src="{escape(str(tokens[idx].attrGet("src")))}" alt="{escape(tokens[idx].content)}">'
 
     def list_item_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         newline = "" if tokens[idx + 1].hidden or tokens[idx + 1].nesting == -1 else "\n"
@@ -127,23 +131,45 @@ def _cleaner() -> nh3.Cleaner:
     """The second lock: what is not named here does not pass, whatever the renderer wrote."""
     import nh3
 
+    return nh3.Cleaner(**_allowed())
+
+
+@functools.cache
+def _picture_cleaner() -> nh3.Cleaner:
+    """The same for a fragment with pictures; slower, for it asks back for each attribute."""
+    import nh3
+
+    allowed = _allowed()
+    allowed["tags"] |= {"img"}
+    allowed["attributes"]["img"] = {"src", "alt"}
+    allowed["url_schemes"] |= {"data"}
+    return nh3.Cleaner(**allowed, attribute_filter=_without_other_data)
+
+
+def _without_other_data(tag: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if rewriting.is_picture(value) else None
+    return None if name == "href" and value[:5].lower() == "data:" else value
+
+
+def _allowed() -> dict[str, Any]:
     text = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong sup"
     table = "table tbody td th thead tr ul"
     link = {"rel": {"noopener noreferrer"}, "target": {"_blank"}, "referrerpolicy": {"no-referrer"}}
-    return nh3.Cleaner(
-        tags={*text.split(), *table.split(), *mathml.ELEMENTS},
-        attributes={
+    return {
+        "tags": {*text.split(), *table.split(), *mathml.ELEMENTS},
+        "attributes": {
             "a": {"href"},
             "ol": {"start"},
             "pre": {"data-l"},
             **{tag: set(mathml.ATTRIBUTES) for tag in mathml.ELEMENTS},
         },
         # Not `set_tag_attribute_values`: it writes them in an order that differs from process to process.
-        tag_attribute_values={"a": link},
-        link_rel=None,
-        url_schemes={"http", "https", "mailto"},
-        url_relative="deny",
-        allowed_classes={
+        "tag_attribute_values": {"a": link},
+        "link_rel": None,
+        "url_schemes": {"http", "https", "mailto"},
+        "url_relative": "deny",
+        "allowed_classes": {
             "div": {"wide", "notes"},
             "li": {"task"},
             "span": set(highlighting.CLASSES),
@@ -151,4 +177,4 @@ def _cleaner() -> nh3.Cleaner:
             "th": {"right", "mid"},
             **mathml.CLASSES,
         },
-    )
+    }

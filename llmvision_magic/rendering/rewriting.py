@@ -16,6 +16,13 @@ from markdown_it.token import Token
 MAX_BRACKETS = 2_000
 """Opening brackets in one paragraph up to which links are looked for; each may cost a look at what follows it."""
 
+LARGEST_IMAGE = 1_000_000
+"""Bytes of a picture that is shown."""
+
+# By what their bytes begin with, in base64: a browser believes the bytes and not the name. SVG may hold links and more.
+_IMAGE = re.compile(
+    r"data:image/(?:png;base64,iVBORw0KGgo|jpeg;base64,/9j/|gif;base64,R0lGOD|webp;base64,UklGR)[A-Za-z0-9+/]*={0,2}\Z"
+)
 _ALLOWED_URL = re.compile(r"(?:https?://|mailto:)[^\s\\]+\Z", re.IGNORECASE)
 _FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20\x7f#%/<>?@\\^|`{}\"]")
 _TASK = re.compile(r"\[([ xX])\](?=\s)")
@@ -23,6 +30,9 @@ _TASK = re.compile(r"\[([ xX])\](?=\s)")
 
 def install(md: MarkdownIt) -> None:
     """Add the rules of this module to a parser."""
+    normalized = md.normalizeLink
+    # What is a picture already needs no escaping, which would take seconds.
+    md.normalizeLink = lambda url: url if is_picture(url) else normalized(url)  # type: ignore[method-assign]
     md.core.ruler.at("inline", _inline)
     md.core.ruler.push("allowed_only", _allowed_only)
     md.core.ruler.push("tasks", _tasks)
@@ -36,6 +46,11 @@ def is_allowed(url: str) -> bool:
     if _ALLOWED_URL.match(url) is None:
         return False
     return url[:7].lower() == "mailto:" or _has_host(url)
+
+
+def is_picture(url: str) -> bool:
+    """Whether the address is itself a picture that is shown: PNG, JPEG, GIF or WebP, and not too large."""
+    return len(url) <= LARGEST_IMAGE * 4 / 3 + 30 and _IMAGE.match(url) is not None
 
 
 def _has_host(url: str) -> bool:
@@ -82,7 +97,7 @@ def _allowed_only(state: StateCore) -> None:
 
 
 def _reduced(tokens: list[Token]) -> list[Token]:
-    """Links that are not allowed become their label, images become links (or text, inside a link)."""
+    """Links that are not allowed become their label, images become links (or text, inside a link) or stay pictures."""
     kept: list[Token] = []
     links: list[bool] = []
     for token in tokens:
@@ -96,6 +111,9 @@ def _reduced(tokens: list[Token]) -> list[Token]:
                 kept.append(token)
         elif token.type == "image":
             url = str(token.attrGet("src") or "")
+            if is_picture(url):
+                kept.append(Token("image", "img", 0, attrs={"src": url}, content=plain_text(token.children)))
+                continue
             label = plain_text(token.children).strip() or (url if is_allowed(url) else "image")
             text = Token("text", "", 0, content=label)
             if is_allowed(url) and not any(links):

@@ -6,9 +6,24 @@ IPython.
 
 from __future__ import annotations
 
-from llmvision_magic.wire.client import Client
+from typing import TYPE_CHECKING
+
 from llmvision_magic.wire.parameters import Parameters
 from llmvision_magic.wire.request import Request, Timeouts
-from llmvision_magic.wire.retries import Retrying
+
+if TYPE_CHECKING:
+    from llmvision_magic.wire.client import Client
+    from llmvision_magic.wire.retries import Retrying
 
 __all__ = ["Client", "Parameters", "Request", "Retrying", "Timeouts"]
+
+_HOMES = {"Client": "llmvision_magic.wire.client", "Retrying": "llmvision_magic.wire.retries"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs the HTTP library when it is first used: in the reading thread, while a first cell goes on."""
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,312 @@
+"""Replies that arrive while other cells run (``%%chat --background``).
+
+A thread may not print or display: what it writes would land in whichever cell is running. So the cell makes one output
+while it still runs, and the thread updates that output by its display id, as the message of the cell it came from. One
+output and no more, for none can be taken away again from a thread, and the cell is to have exactly one in the end. All
+of the reply goes along with each update; so updates are the rarer the longer the reply has become, and what is sent
+stays below some 10,000 characters a second.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.history import first_words
+from llmvision_magic.kernel.notebook import final_bundle, metadata_of
+from llmvision_magic.kernel.pages import code_span
+from llmvision_magic.messages import Reply
+from llmvision_magic.rendering import (
+    MOST_SHOWN,
+    Block,
+    Blocks,
+    Footer,
+    blocks_bundle,
+    render,
+    reply_bundle,
+    status_html,
+    style_bundle,
+)
+from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.arrival import Outcome, View
+    from llmvision_magic.session import Ask, Begun, Session
+    from llmvision_magic.settings import Settings
+
+LEAST_INTERVAL = 0.3
+"""Seconds between updates, at least."""
+
+CHARACTERS_A_SECOND = 10_000
+"""Of the reply, sent again and again: together with `LEAST_INTERVAL` the bound on what an arriving reply costs."""
+
+ENDING = 1.0
+"""Longest wait, in seconds, until replies that were stopped have ended and are in the history."""
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+Update = Callable[[dict[str, str], dict[str, object]], None]
+"""Shows a bundle with its metadata in place of what the output showed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A reply in the background.
+
+    Attributes:
+        number: From 1 on, for ``%chat stop``.
+        conversation: Its name.
+        cell: Id of the cell it belongs to, where the front end gives one.
+        execution: Which run of the cell asked.
+    """
+
+    number: int
+    conversation: str
+    words: str
+    cell: str | None
+    execution: str | None
+    stop: Stop
+    thread: threading.Thread
+
+    @property
+    def line(self) -> str:
+        """It in a line of Markdown."""
+        return f"- {self.number} · {self.conversation} · {code_span(self.words)}"
+
+
+class Background:
+    """The replies that arrive in the background of one kernel."""
+
+    def __init__(self, session: Session, shell: Shell) -> None:
+        self._session = session
+        self._shell = shell
+        self._numbers = itertools.count(1)
+        self._arriving: dict[int, Arriving] = {}
+        atexit.register(self.close)
+
+    def ask(self, ask: Ask, settings: Settings, out: str | None) -> None:
+        """Ask, and return at once.
+
+        Args:
+            out: Variable that gets the reply when it has ended.
+
+        Raises:
+            InvalidInput: Nothing was sent and nothing changed.
+        """
+        begun = self._session.begin(ask, settings)
+        if ask.cell is not None:  # run again, a cell has its output anew: what still goes into the old one is not seen
+            self._end(
+                [one for one in self._arriving.values() if one.cell == ask.cell and one.execution != ask.execution]
+            )
+        number = next(self._numbers)
+
+        def bind(outcome: Outcome) -> None:
+            if out and (outcome.reply.text or outcome.error is None):
+                self._shell.user_ns[out] = outcome.reply
+
+        words, stop = first_words(ask.prompt), Stop()
+        view = self._view(number, words, bind)
+        thread = threading.Thread(
+            target=self._run, args=(number, begun, view, stop), name=f"llmvision-background-{number}", daemon=True
+        )
+        name = begun.plan.conversation.name
+        self._arriving[number] = Arriving(number, name, words, ask.cell, ask.execution, stop, thread)
+        thread.start()
+
+    def _view(self, number: int, words: str, bind: Callable[[Outcome], None]) -> NotebookUpdates | PrintedAtEnd:
+        if not hasattr(self._shell, "kernel"):
+            print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
+            return PrintedAtEnd(f"{number} · {words}", bind)
+        display_id = uuid.uuid4().hex[:12]
+        view = NotebookUpdates(number, _updater(self._shell.display_pub, display_id), bind)
+        self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
+        return view
+
+    def _run(self, number: int, begun: Begun, view: NotebookUpdates | PrintedAtEnd, stop: Stop) -> None:
+        try:
+            outcome = self._session.run(begun, view, stop)
+            if outcome.error is not None and not outcome.error_is_shown:
+                view.fail(str(outcome.error))
+        except Exception as error:  # nobody is there to catch it: it is told where the reply would stand
+            view.fail(f"{type(error).__name__}: {error}")
+        finally:
+            del self._arriving[number]
+
+    def stop(self, which: str) -> list[str]:
+        """End replies: all for "", else those of a conversation, or one by its number.
+
+        Returns:
+            A line of Markdown for each.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        there = list(self._arriving.values())
+        chosen = [one for one in there if which in ("", str(one.number), one.conversation)]
+        if not there:
+            raise InvalidInput("No reply is arriving in the background.")
+        if not chosen:
+            lines = ", ".join(f"{one.number} ({one.conversation})" for one in there)
+            raise InvalidInput(f"No reply in the background is `{which}`; there are: {lines}.")
+        self._end(chosen)
+        return [one.line for one in chosen]
+
+    def _end(self, chosen: list[Arriving]) -> None:
+        for one in chosen:
+            one.stop.set("interrupted")
+        end = time.monotonic() + ENDING
+        for one in chosen:
+            one.thread.join(max(end - time.monotonic(), 0.0))
+
+    def close(self) -> None:
+        """End all replies."""
+        atexit.unregister(self.close)
+        self._end(list(self._arriving.values()))
+
+
+def _updater(publisher: Any, display_id: str) -> Update:
+    """What a thread updates an output with. The publisher's own methods would name the cell that runs now."""
+    parent = publisher.parent_header
+
+    def update(bundle: dict[str, str], metadata: dict[str, object]) -> None:
+        content = {"data": bundle, "metadata": metadata, "transient": {"display_id": display_id}}
+        publisher.session.send(
+            publisher.pub_socket, "update_display_data", content, parent=parent, ident=publisher.topic
+        )
+
+    return update
+
+
+class NotebookUpdates:
+    """Shows one reply by updates of one output.
+
+    Args:
+        number: Of the reply, for ``%chat stop``.
+        update: Shows a bundle.
+        bind: Called with the outcome before it is shown.
+    """
+
+    def __init__(self, number: int, update: Update, bind: Callable[[Outcome], None]) -> None:
+        self._update = update
+        self._bind = bind
+        self._where = f"arriving in the background, %chat stop {number} ends it"
+        self._blocks = Blocks(cut_long=True)
+        self._shown: list[Block] = []
+        self._tail: Block | None = None
+        self._length = 0
+        self._line = ""
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next update is worth its cost."""
+        return LEAST_INTERVAL + min(self._length, MOST_SHOWN) / CHARACTERS_A_SECOND
+
+    def bundle(self) -> dict[str, str]:
+        """What the output shows while the reply arrives."""
+        line = f"{self._line} · {self._where}" if self._line else self._where
+        blocks = self._all()
+        parts = blocks_bundle(blocks) if blocks else {"text/html": "", "text/plain": ""}
+        style = style_bundle()["text/html"] if blocks else ""
+        plain = "\n\n".join(part for part in (parts["text/plain"], line) if part)
+        return {"text/html": style + parts["text/html"] + status_html(line), "text/plain": plain}
+
+    def _all(self) -> list[Block]:
+        return [*self._shown, *([self._tail] if self._tail is not None else [])]
+
+    def prepare(self) -> None:
+        """Load what rendering needs, in the time that the first text takes to arrive."""
+        render("")
+
+    def wait(self, line: str) -> None:
+        """Show a quiet line; under a long text only once, for the text goes along."""
+        if line != self._line and not (self._line and self._length):
+            self._line = line
+            self._update(self.bundle(), {})
+
+    def add(self, text: str) -> None:
+        """Show text that has arrived."""
+        self._feed(text)
+        self._line = ""
+        self._update(self.bundle(), {})
+
+    def _feed(self, text: str) -> None:
+        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
+        self._length += len(text)
+        self._shown += update.finished
+        self._tail = update.tail if update.tail.source.strip() else None
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show the final output."""
+        self._bind(outcome)
+        had_blocks = bool(self._shown)
+        self._feed(outcome.reply.text[self._length :])
+        bundle = final_bundle(outcome, self._all() if had_blocks else [])
+        self._update(bundle, {"llmvision": metadata_of(outcome)})
+
+    def clear(self) -> None:
+        """An error message follows: `fail`."""
+
+    def leave(self) -> None:
+        """Leave what was shown as it is."""
+
+    def fail(self, sentence: str) -> None:
+        """Show why there is no reply."""
+        bundle = reply_bundle(Reply(""), Footer([], sentence))
+        self._update({**bundle, "text/plain": sentence}, {})
+
+
+class PrintedAtEnd:
+    """Prints one reply on the terminal when it has ended: above the prompt, if that is waiting for input.
+
+    Args:
+        title: Said before it, for it may stand far from its cell.
+        bind: Called with the outcome before it is shown.
+    """
+
+    interval = LEAST_INTERVAL
+
+    def __init__(self, title: str, bind: Callable[[Outcome], None]) -> None:
+        self._title = title
+        self._bind = bind
+
+    def prepare(self) -> None:
+        """Nothing is drawn while it arrives."""
+
+    def wait(self, line: str) -> None:
+        """Nothing is drawn while it arrives."""
+
+    def add(self, text: str) -> None:
+        """Nothing is drawn while it arrives."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Print the reply."""
+        from llmvision_magic.kernel.terminal import view_for
+
+        self._bind(outcome)
+        self._say(self._title)
+        view: View = view_for(sys.stdout)
+        view.finish(outcome)
+
+    def clear(self) -> None:
+        """An error message follows: `fail`."""
+
+    def leave(self) -> None:
+        """What is printed is printed."""
+
+    def fail(self, sentence: str) -> None:
+        """Say why there is no reply."""
+        self._say(f"{self._title}: {sentence}")
+
+    def _say(self, line: str) -> None:
+        from llmvision_magic.rendering import plain_for_terminal
+
+        print(f"\n{plain_for_terminal(line)}\n")  # noqa: T201  # the terminal is where it belongs

@@ -1,0 +1,117 @@
+"""The verbs that see and change a conversation's branches: history, undo, use, retry, edit, continue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.history import first_words, history_page, text_of, tree_page
+from llmvision_magic.kernel.options import CellLine, parse_cell_line, split_line
+from llmvision_magic.kernel.pages import code_span, counted
+from llmvision_magic.session import Ask, Session
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.commands import Front
+
+
+class Branching:
+    """Verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
+
+    def __init__(self, session: Session, front: Front) -> None:
+        self.session = session
+        self.front = front
+
+    def do_history(self, rest: str) -> None:
+        words = split_line(rest)
+        names = [word for word in words if word != "--tree"]
+        if len(names) > 1 or (names[:1] and names[0].startswith("-")):
+            raise InvalidInput(f"`%chat history` takes a conversation's name and --tree, got {rest!r}.")
+        conversation = self.session.conversation(names[0] if names else None)
+        if len(names) < len(words):
+            self.front.page(tree_page(conversation))
+            return
+        embedded = self.session.connections.embedded
+        is_used = embedded and self.session.connections.target(self.front.settings(conversation)).is_embedded
+        self.front.page(history_page(conversation, embedded.context_tokens if embedded and is_used else None))
+
+    def do_undo(self, rest: str) -> None:
+        conversation = self.session.conversation()
+        turns = conversation.path()
+        if rest and not (rest.isdecimal() and int(rest) >= 1):
+            raise InvalidInput(f"`%chat undo` expects how many turns to go back, at least 1; got {rest!r}.")
+        back = int(rest or 1)
+        if back > len(turns):
+            has = counted(len(turns), "turn") if turns else "no turns"
+            raise InvalidInput(f"The current branch of `{conversation.name}` has {has}; it cannot go back {back}.")
+        was = turns[-1]
+        conversation.go_to(turns[-back].parent)
+        self.front.page(
+            f"{_where(conversation)} Nothing is lost: `%chat use {conversation.name}@{conversation.short_id(was.id)}` "
+            "comes back."
+        )
+
+    def do_use(self, rest: str) -> None:
+        if not rest:
+            self.front.page(f"The conversation is **{self.session.current}**.")
+            return
+        name, at, reference = rest.partition("@")
+        conversation = self.session.conversation(name)
+        if at:
+            conversation.go_to(conversation.turn_at(reference).id)
+        self.session.use(conversation.name)
+        self.front.page(_where(conversation))
+
+    def do_retry(self, rest: str) -> None:
+        options, conversation = self._asked("retry", rest)
+        turn = conversation.last_asked()
+        if turn is None:
+            raise InvalidInput(f"Nothing was asked yet in `{conversation.name}`, so there is nothing to ask again.")
+        self._ask_again(conversation, turn, options)
+
+    def do_continue(self, rest: str) -> None:
+        options, conversation = self._asked("continue", rest)
+        turn = conversation.turns[conversation.head] if conversation.head else None
+        if options.once:
+            raise InvalidInput("`%chat continue` goes on with what is in the history; it takes no --once.")
+        if turn is not None and turn.status == "partial":
+            raise InvalidInput("The last reply is still arriving; `%chat stop` ends it.")
+        if turn is None or turn.is_whole or not turn.text:
+            raise InvalidInput(
+                f"There is nothing to continue: the last reply of `{conversation.name}` is complete. "
+                "`%chat retry` asks its prompt again."
+                if turn
+                else f"There is nothing to continue: `{conversation.name}` has no turns yet."
+            )
+        self._ask_again(conversation, turn, options, begun=turn.text)
+
+    def do_edit(self, rest: str) -> None:
+        conversation = self.session.conversation()
+        number = rest or str(len(conversation.path()))
+        turn = conversation.turn_at(number)
+        if not isinstance(turn.prompt, str) and any(part.get("type") != "text" for part in turn.prompt):
+            raise InvalidInput(f"The prompt of turn {number} holds an image, which no text of a cell can hold.")
+        prompt = text_of(turn.prompt)
+        raw = " --raw" if "{{" in prompt else ""  # as it was sent: nothing in it is evaluated again
+        self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{raw}\n{prompt}")
+        self.front.page(f"The prompt of turn {number} stands below, to be changed; running it replaces the turn.")
+
+    def _asked(self, verb: str, rest: str) -> tuple[CellLine, Conversation]:
+        options = parse_cell_line(rest, f"%chat {verb}")
+        if options.replace:
+            raise InvalidInput(f"`%chat {verb}` takes the place of the last turn; it takes no --replace.")
+        return options, self.session.conversation(options.name)
+
+    def _ask_again(self, conversation: Conversation, turn: Turn, options: CellLine, begun: str = "") -> None:
+        replaced = None if options.once else turn.id
+        ask = Ask(turn.prompt, conversation.name, options.system, options.once, replace=replaced, begun=begun)
+        self.front.submit(ask, options)
+
+
+def _where(conversation: Conversation) -> str:
+    """Where a conversation goes on, in a sentence."""
+    turns = conversation.path()
+    if not turns:
+        return f"Conversation **{conversation.name}** goes on here, from its beginning."
+    last = code_span(first_words(turns[-1].prompt))
+    return f"Conversation **{conversation.name}** goes on here, after turn {len(turns)} ({last})."

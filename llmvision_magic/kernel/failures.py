@@ -1,0 +1,94 @@
+"""What has failed in this kernel: for ``Err`` and ``%chat fix``.
+
+IPython keeps the last exception shown. It is ours when a ``%chat`` line was mistyped, and it knows nothing of the one
+before: so each failed cell is noted when it ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from llmvision_magic.errors import ChatError
+
+if TYPE_CHECKING:
+    from llmvision_magic.prompt import Errors, Failure
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+MOST_CELLS = 100
+"""Failed cells whose traceback is kept, as text: an exception would keep all values of its frames alive."""
+
+
+class Failures:
+    """The cells that failed since the extension was loaded, and the last error of the time before."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._texts: dict[int, str] = {}
+        self._last: tuple[BaseException, str, int | None] | None = None
+
+    def note(self, result: Any) -> None:
+        """Called by IPython after each cell."""
+        error = result.error_before_exec or result.error_in_exec
+        if not isinstance(error, Exception) or isinstance(error, ChatError):
+            return
+        from llmvision_magic.prompt.tracebacks import traceback_text
+
+        self._last = (error, result.info.raw_cell, result.execution_count)
+        if result.execution_count is not None:
+            self._texts[result.execution_count] = traceback_text(error, self.name_cell)
+            for oldest in list(self._texts)[:-MOST_CELLS]:
+                del self._texts[oldest]
+
+    def name_cell(self, filename: str) -> str | None:
+        """ "Cell In[3]" for the file name that IPython gives to a cell's code; None for any other."""
+        named = self._shell.compile.format_code_name(filename)
+        return " ".join(named) if named else None
+
+    def errors(self) -> Errors:
+        """What ``Err`` is."""
+        from llmvision_magic.prompt import Errors
+        from llmvision_magic.prompt.tracebacks import traceback_text
+
+        def last() -> str | None:
+            failure = self.last()
+            return None if failure is None else traceback_text(failure.error, self.name_cell)
+
+        return Errors(last, self._texts)
+
+    def last(self) -> Failure | None:
+        """The last failure that is the user's own; None when there was none."""
+        from llmvision_magic.prompt import Failure
+
+        shown = getattr(sys, "last_value", None)
+        known = self._last
+        if isinstance(shown, Exception) and not isinstance(shown, ChatError) and (not known or shown is not known[0]):
+            cell, source = self._cell_of(shown)
+        elif known:
+            shown, source, cell = known
+        else:
+            return None
+        return Failure(shown, source, self._python(source), cell)
+
+    def _cell_of(self, error: BaseException) -> tuple[int | None, str]:
+        """The number and the source of the cell that an error came through."""
+        names = [getattr(error, "filename", None)]
+        frames = error.__traceback__
+        while frames is not None:
+            names.append(frames.tb_frame.f_code.co_filename)
+            frames = frames.tb_next
+        for name in names:
+            label = self.name_cell(name) if isinstance(name, str) else None
+            number = label.removeprefix("Cell In[").removesuffix("]") if label else ""
+            sources = self._shell.user_ns.get("In", [])
+            if number.isdecimal() and int(number) < len(sources):
+                return int(number), sources[int(number)]
+        return None, ""
+
+    def _python(self, source: str) -> str:
+        try:
+            return str(self._shell.transform_cell(source))
+        except SyntaxError:  # that may be why it failed
+            return source

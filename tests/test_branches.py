@@ -1,0 +1,276 @@
+"""See and change: branches of a conversation, by verbs in a real kernel against a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from kernels import Cell, Kernel, running_kernel
+from servers.scripting import failure, json_answer, sse, stream, text_stream
+
+
+@pytest.fixture(scope="module")
+def kernel_process(chat_server_process) -> Iterator[Kernel]:
+    """One kernel for this file; each test loads the extension anew."""
+    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def kernel(kernel_process: Kernel, chat_server) -> Iterator[Kernel]:
+    """A kernel with the extension freshly loaded."""
+    kernel_process.ok("%load_ext llmvision_magic")
+    yield kernel_process
+    kernel_process.ok("%unload_ext llmvision_magic")
+
+
+def contents(request) -> list[str]:
+    """The texts of a request's messages."""
+    return [message["content"] for message in request.json["messages"]]
+
+
+def ids(kernel: Kernel) -> dict[str, str]:
+    """The short id of each prompt's turn, as the tree shows them."""
+    rows = re.findall(r"\d+  ([0-9a-f]+)  (\S+)", kernel.ok("%chat history --tree").only.plain)
+    return {words: short for short, words in rows}
+
+
+def next_cell(cell: Cell) -> str:
+    """What the front end is asked to put below."""
+    [payload] = [one for one in cell.reply["payload"] if one["source"] == "set_next_input"]
+    return payload["text"]
+
+
+def test_undo_goes_back_and_use_comes_back(kernel, chat_server):
+    """Nothing is thrown away; the page says how to come back."""
+    for prompt in ("one", "two", "three"):
+        kernel.ok(f"%%chat\n{prompt}")
+    page = kernel.ok("%chat undo 2").plain
+    assert "after turn 1 (`one`)" in page
+    [way_back] = re.findall(r"%chat use main@[0-9a-f]+", page)
+    kernel.ok("%%chat\nother")
+    assert "after turn 3 (`three`)" in kernel.ok(way_back).plain
+    kernel.ok("%%chat\nfour")
+    first, second = chat_server.requests()[3:]
+    assert [contents(first)[0], contents(first)[2:]] == ["one", ["other"]]
+    assert contents(second)[::2] == ["one", "two", "three", "four"]
+    kernel.ok("%chat use main@2")
+    assert kernel.ok("%chat undo 2").plain.startswith("Conversation **main** goes on here, from its beginning.")
+
+
+def test_tree_shows_all_branches_and_where_the_head_is(kernel, chat_server):
+    """Left branches stand indented; the current one reads on."""
+    for prompt, cell_id in (("one", "a"), ("two", "b"), ("three", "c"), ("TWO", "b")):
+        kernel.ok(f"%%chat\n{prompt}", cell_id=cell_id)
+    rows = re.sub(r"[0-9a-f]{4,}", "ID", kernel.ok("%chat history --tree").only.plain).splitlines()
+    assert rows[rows.index("````text") + 1 : rows.index("````", 3)] == [
+        "1  ID  one",
+        "├─ 2  ID  two",
+        "│  3  ID  three",
+        "2  ID  TWO  ← here",
+    ]
+    assert "2 turns on other branches" in kernel.ok("%chat history").plain
+
+
+def test_rerun_says_how_to_get_back(kernel, chat_server):
+    """Later turns stay on the old branch; the footer's line leads there."""
+    for prompt, cell_id in (("one", "a"), ("two", "b"), ("three", "c")):
+        kernel.ok(f"%%chat\n{prompt}", cell_id=cell_id)
+    footer = kernel.ok("%%chat\nTWO", cell_id="b").only.html
+    [way_back] = re.findall(r"1 later turn on the old branch: (%chat use main@[0-9a-f]+) goes back", footer)
+    assert "after turn 3 (`three`)" in kernel.ok(way_back).plain
+
+
+def test_rerun_append_makes_another_turn(kernel, chat_server):
+    """For those who want that."""
+    kernel.ok("%chat set rerun append")
+    kernel.ok("%%chat\nroll", cell_id="a")
+    kernel.ok("%%chat\nroll", cell_id="a")
+    assert contents(chat_server.requests()[1])[::2] == ["roll", "roll"]
+    assert "replace or append" in kernel.run("%chat set rerun never").plain
+
+
+def test_the_same_thing_twice_is_two_turns(kernel, chat_server):
+    """In two cells, in cells without ids, and in one run of one cell; run again, that cell replaces them."""
+    kernel.ok("%%chat\nagain?", cell_id="a")
+    kernel.ok("%%chat\nagain?", cell_id="b")
+    kernel.ok("%%chat\nagain?")
+    kernel.ok("%%chat\nagain?")
+    assert len(contents(chat_server.requests()[-1])) == 7
+    loop = "for _ in range(2):\n    %chat ask once more"
+    kernel.ok(loop, cell_id="c")
+    kernel.ok(loop, cell_id="c")
+    lengths = [len(contents(request)) for request in chat_server.requests()[4:]]
+    assert lengths == [9, 11, 9, 11]
+
+
+def test_retry_asks_again_with_other_options_in_the_turns_place(kernel, chat_server):
+    """A sibling; the cell that asked first still means this turn."""
+    kernel.ok("%%chat\none", cell_id="a")
+    kernel.ok("%%chat\ntwo", cell_id="b")
+    kernel.ok("%chat retry -t 1 -m other -o second", cell_id="r")
+    request = chat_server.requests()[2]
+    assert (request.json["temperature"], request.json["model"]) == (1, "other")
+    assert contents(request)[::2] == ["one", "two"]
+    assert kernel.value("second.status") == "complete"
+    kernel.ok("%%chat\nTWO", cell_id="b")
+    assert contents(chat_server.requests()[3])[::2] == ["one", "TWO"]
+
+
+def test_retry_after_a_failure_asks_what_failed(kernel, chat_server):
+    """The last prompt is the one that was asked last, though it is no part of the branch."""
+    kernel.ok("%%chat\none")
+    chat_server.script(failure(400, "no"))
+    assert kernel.run("%%chat\ntwo").status == "error"
+    kernel.ok("%chat retry")
+    assert contents(chat_server.requests()[-1])[::2] == ["one", "two"]
+    history = kernel.ok("%chat history").plain
+    assert "**2 · you**" in history
+    assert "(failed)" in kernel.ok("%chat history --tree").plain
+
+
+def test_edit_puts_the_prompt_below_and_running_it_replaces_the_turn(kernel, chat_server):
+    """As often as it is run."""
+    for prompt in ("one", "two {{x}}\nand more", "three"):
+        kernel.ok(f"%%chat --raw\n{prompt}")
+    code = next_cell(kernel.ok("%chat edit 2"))
+    assert code == "%%chat -n main --replace 2 --raw\ntwo {{x}}\nand more"
+    for prompt in ("TWO", "ZWEI"):
+        kernel.ok(code.replace("two {{x}}", prompt), cell_id="e")
+        assert contents(chat_server.requests()[-1])[::2] == ["one", f"{prompt}\nand more"]
+    assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2\nZWEI")
+
+
+def test_continue_joins_a_reply_that_ended_at_the_limit(kernel, chat_server):
+    """Shown and kept as one reply; sent with the partial one last."""
+    chat_server.script(
+        text_stream("One, two, three", finish="length"), text_stream(", four.", finish="stop"), text_stream("Five.")
+    )
+    kernel.ok("%%chat\nCount", cell_id="a")
+    assert "%chat continue" in kernel.ok("%chat history").plain
+    output = kernel.ok("%chat continue --max-tokens 50 -o whole").only
+    assert output.plain == "One, two, three, four."
+    assert output.metadata["llmvision"]["status"] == "complete"
+    request = chat_server.requests()[1]
+    assert request.json["messages"][-1] == {"role": "assistant", "content": "One, two, three"}
+    assert request.json["max_tokens"] == 50
+    assert kernel.value("[whole.text, whole.finish_reason]") == ["One, two, three, four.", "stop"]
+    kernel.ok("%%chat\nGo on")
+    assert contents(chat_server.requests()[2]) == ["Count", "One, two, three, four.", "Go on"]
+    assert len(ids(kernel)) == 2
+    assert kernel.ok("%chat history --tree").plain.count("Count") == 2
+
+
+def test_continue_drops_what_a_server_repeats(kernel, chat_server):
+    """A cut reply; the server begins with its last words again."""
+    chat_server.script(stream(sse("I went to the")), text_stream("went to the market.", rate=200))
+    assert kernel.run("%%chat\nTell").status == "error"
+    assert kernel.ok("%chat continue").only.plain == "I went to the market."
+
+
+def test_continue_asks_in_words_where_the_server_refuses(kernel, chat_server):
+    """Some want the last message to be the user's."""
+    chat_server.script(
+        stream(sse("I went to")),
+        json_answer({"error": {"message": "last must be user"}}, status=400),
+        text_stream("the market."),
+    )
+    kernel.run("%%chat\nTell")
+    assert kernel.ok("%chat continue").only.plain == "I went to the market."
+    request = chat_server.requests()[2]
+    assert [message["role"] for message in request.json["messages"]] == ["user", "assistant", "user"]
+
+
+def test_continue_that_fails_leaves_the_reply_to_be_continued(kernel, chat_server):
+    """One sentence; the turn stands as it was."""
+    chat_server.script(stream(sse("Half of")), failure(401, "no"), text_stream(" it."))
+    kernel.run("%%chat\nTell")
+    failed = kernel.run("%chat continue")
+    assert failed.only.kind == "error"
+    assert kernel.ok("%chat continue").only.plain == "Half of it."
+
+
+def test_what_is_left_out_of_the_context_is_said(kernel, chat_server):
+    """Which turns, and why."""
+    too_long = {
+        "code": 400,
+        "type": "exceed_context_size_error",
+        "n_prompt_tokens": 100,
+        "n_ctx": 80,
+        "message": "long",
+    }
+    chat_server.script(
+        text_stream("One."),
+        text_stream(""),
+        text_stream("3."),
+        json_answer({"error": too_long}, status=400),
+        text_stream("4."),
+    )
+    for prompt in ("first", "second", "third", "fourth"):
+        kernel.ok(f"%%chat\n{prompt}")
+    page = kernel.ok("%chat history").plain
+    assert "turn 1 was not sent, for the model's context was full" in page
+    assert "The server sent an empty reply. *Not sent along: it has no text.*" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("undo 0", "at least 1"),
+        ("undo many", "at least 1"),
+        ("undo 3", "has 1 turn"),
+        ("use main@7", "its turns are 1 to 1"),
+        ("use main@", "no turn ``"),
+        ("use nowhere@1", "no conversation `nowhere`"),
+        ("edit 5", "its turns are 1 to 1"),
+        ("continue", "nothing to continue"),
+        ("continue --once", "takes no --once"),
+        ("retry --replace 1", "takes no --replace"),
+        ("retry -t 3", "from 0 to 1"),
+        ("retry --temprature 1", "--temperature"),
+        ("retry again please", "takes nothing else"),
+        ("history main other", "--tree"),
+        ("history --three", "--tree"),
+        ("stop", "in the background"),
+        ("retry -n nowhere", "no conversation `nowhere`"),
+    ],
+)
+def test_bad_line_is_one_sentence_and_changes_nothing(kernel, chat_server, line, said):
+    """What was expected, what came; the conversation is as it was."""
+    kernel.ok("%%chat\none")
+    before = kernel.ok("%chat history --tree").plain
+    cell = kernel.run(f"%chat {line}")
+    assert cell.status == "error"
+    assert said in cell.only.text
+    assert len(cell.only.text.splitlines()) == 1
+    assert kernel.ok("%chat history --tree").plain == before
+    assert len(chat_server.requests()) == 1
+
+
+@pytest.mark.parametrize("line", ["undo", "retry", "edit", "continue"])
+def test_nothing_was_asked_yet(kernel, line):
+    """One sentence."""
+    cell = kernel.run(f"%chat {line}")
+    assert len(cell.only.text.splitlines()) == 1
+    assert cell.only.text.startswith("InvalidInput: ")
+
+
+def test_replace_of_a_turn_that_is_not_there(kernel, chat_server):
+    """Nothing is sent; --once and --replace contradict each other."""
+    assert "no turn `4`" in kernel.run("%%chat --replace 4\nHello").plain
+    assert "give one of them" in kernel.run("%%chat --replace 1 --once\nHello").plain
+    assert chat_server.requests() == []
+
+
+@pytest.mark.parametrize("verb", ["history", "undo", "use", "retry", "edit", "continue", "stop", "new", "usage"])
+def test_help_has_an_example(kernel, verb):
+    """Each verb."""
+    assert f"\n%chat {verb}" in kernel.ok(f"%chat help {verb}").plain
+    assert verb in kernel.complete(f"%chat {verb[:2]}")
+
+
+def test_tab_knows_the_options_of_retry(kernel):
+    """They are those of `%%chat`."""
+    assert "--max-tokens" in kernel.complete("%chat retry --max")
+    assert kernel.complete("%chat history --t") == ["--tree"]

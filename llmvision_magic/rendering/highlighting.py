@@ -1,4 +1,4 @@
-"""Code → spans with a few classes. Pygments does the reading; it is imported at the first fence in a known language."""
+"""Code → a few short elements. Pygments does the reading; it is imported at the first fence in a known language."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ MAX_CODE = 100_000
 MAX_LINE = 4_000
 """Length of a line, in characters, above which its block is not highlighted: some lexers search a line repeatedly."""
 
-CLASSES = frozenset(("k", "s", "m", "c", "f", "d", "i"))
-"""Keyword, string, number, comment, name being defined or called for, deleted, inserted."""
+ELEMENTS = frozenset(("b", "i", "tt", "em", "var", "del", "ins"))
+"""Keyword, string, number, comment, name being defined or called for, deleted, inserted. Short, for with a class
+instead the colours of a listing would be most of what is saved of it; and such that it reads well without our style."""
 
 
 def code_html(code: str, language: str) -> str:
@@ -69,7 +70,7 @@ def _try_spans(code: str, language: str) -> str | None:
 
 def _span(text: str, name: str) -> str:
     escaped = html.escape(text, quote=False)
-    return f'<span class="{name}">{escaped}</span>' if name and text else escaped
+    return f"<{name}>{escaped}</{name}>" if name and text else escaped
 
 
 @functools.cache
@@ -83,19 +84,19 @@ def _groups() -> tuple[tuple[str, _TokenType], ...]:
     from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String
 
     return (
-        ("c", Comment),
-        ("k", Keyword),
-        ("k", Operator.Word),
-        ("k", Name.Tag),
-        ("k", Generic.Heading),
-        ("k", Generic.Subheading),
-        ("s", String),
-        ("m", Number),
-        ("f", Name.Function),
-        ("f", Name.Class),
-        ("f", Name.Builtin),
-        ("f", Name.Decorator),
-        ("f", Name.Attribute),
-        ("d", Generic.Deleted),
-        ("i", Generic.Inserted),
+        ("em", Comment),
+        ("b", Keyword),
+        ("b", Operator.Word),
+        ("b", Name.Tag),
+        ("b", Generic.Heading),
+        ("b", Generic.Subheading),
+        ("i", String),
+        ("tt", Number),
+        ("var", Name.Function),
+        ("var", Name.Class),
+        ("var", Name.Builtin),
+        ("var", Name.Decorator),
+        ("var", Name.Attribute),
+        ("del", Generic.Deleted),
+        ("ins", Generic.Inserted),
     )

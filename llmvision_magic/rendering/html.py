@@ -153,11 +153,11 @@ def _without_other_data(tag: str, name: str, value: str) -> str | None:
 
 
 def _allowed() -> dict[str, Any]:
-    text = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong sup"
+    text = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s strong sup"
     table = "table tbody td th thead tr ul"
     link = {"rel": {"noopener noreferrer"}, "target": {"_blank"}, "referrerpolicy": {"no-referrer"}}
     return {
-        "tags": {*text.split(), *table.split(), *mathml.ELEMENTS},
+        "tags": {*text.split(), *table.split(), *highlighting.ELEMENTS, *mathml.ELEMENTS},
         "attributes": {
             "a": {"href"},
             "ol": {"start"},
@@ -172,7 +172,6 @@ def _allowed() -> dict[str, Any]:
         "allowed_classes": {
             "div": {"wide", "notes"},
             "li": {"task"},
-            "span": set(highlighting.CLASSES),
             "td": {"right", "mid"},
             "th": {"right", "mid"},
             **mathml.CLASSES,

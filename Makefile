@@ -31,7 +31,7 @@ unit: .venv/test.done
 
 # Each cell must run to its end with the embedded model; what a model says is not compared.
 notebooks: .venv/test.done
-	env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
+	env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL LLMVISION_JOURNAL=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
 
 browser: .venv/test.done
 	$(BIN)/python tests/browser_setup.py

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
 from llmvision_magic.joining import Seam
-from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.messages import Content, Delta, Reply, ReplyBuilder, Status
 from llmvision_magic.offering import Format, Offer
 from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
@@ -54,6 +54,10 @@ class Outcome:
         offer: The cell that its code makes, where that was asked for.
         way_back: What to type to go back to them.
         error: The exception to raise; None when the reply ended well.
+        parent: Id of the turn before; None at a beginning.
+        system: The system prompt that was sent.
+        prompt: What was asked, where the cell's text does not say it: values were put in, or a verb asked.
+        unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
     reply: Reply
@@ -67,6 +71,20 @@ class Outcome:
     offer: Offer | None = None
     way_back: str = ""
     error: BaseException | None = None
+    parent: str | None = None
+    system: str | None = None
+    prompt: Content | None = None
+    unkept: str = ""
+
+    @property
+    def notice(self) -> str:
+        """What stands more visibly under the reply: why it ended when it did not end by itself, what is not kept."""
+        return " ".join(sentence for sentence in (self.reply.notice, self.unkept) if sentence)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a final output; else the error message says it all."""
+        return self.error is None or self.error_is_shown
 
     @property
     def error_is_shown(self) -> bool:
@@ -213,6 +231,16 @@ class Arrival:
             return ""
         return f"waiting for {self._model}, {now - self._began:.0f} s"
 
+    @property
+    def length(self) -> int:
+        """How many pieces of text have arrived."""
+        return len(self._builder.parts.get(0, ()))
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._builder.text
+
     def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
         """Collect what arrived after the last frame, and settle how the reply ended."""
         self._collect(rest)
@@ -254,7 +282,7 @@ class Arrival:
 
     def show(self, outcome: Outcome) -> None:
         """Show the final output, or take away the waiting line when an error message says it all."""
-        if outcome.error is None or outcome.error_is_shown:
+        if outcome.is_shown:
             self._view.finish(outcome)
         else:
             self._view.clear()

@@ -60,6 +60,7 @@ class Conversation:
         system: System prompt from the first turn on.
 
     Attributes:
+        id: Tells it from all others, whatever their names.
         turns: All turns ever, by id, in order of their creation.
         head: Id of the turn the next one follows; None at the beginning.
         settings: What ``%chat set`` keeps for this conversation.
@@ -67,6 +68,7 @@ class Conversation:
     """
 
     def __init__(self, name: str = "main", system: str | None = None) -> None:
+        self.id = uuid.uuid4().hex
         self.name = name
         self.system = system
         self.turns: dict[str, Turn] = {}

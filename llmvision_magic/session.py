@@ -22,6 +22,7 @@ from llmvision_magic.errors import (
     ServerBusy,
 )
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
+from llmvision_magic.journal import UNRECORDED, Journal
 from llmvision_magic.messages import Content, Delta, Message, image_count
 from llmvision_magic.offering import Format, offer_of
 from llmvision_magic.pacing import Paced
@@ -52,6 +53,7 @@ class Ask:
         execution: Which run of the cell asks; see `Turn`.
         replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
         begun: What there is already of the reply, which goes on.
+        written: The prompt as it stands in the cell; None where it stands in none.
     """
 
     prompt: Content
@@ -64,6 +66,7 @@ class Ask:
     execution: str | None = None
     replace: str | None = None
     begun: str = ""
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,8 @@ class Session:
         spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         models: What servers offer, by address, as far as they were asked.
+        offered: Ids of the kept conversations that were listed last, as they were numbered.
+        journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
 
     connections: Connections
@@ -148,6 +153,8 @@ class Session:
     spent: dict[tuple[str, str], Spent] = field(default_factory=dict)
     arriving: dict[str, threading.Event] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
+    offered: list[str] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -179,13 +186,50 @@ class Session:
         self.current = name
         return conversation
 
+    def note(self) -> None:
+        """Bring what a verb may have changed into the journal: where a conversation stands, its settings, its name."""
+        for conversation in self.conversations.values():
+            self.journal.note(conversation)
+
     def drop(self, name: str) -> None:
-        """Forget a conversation with all its turns. When it was the last one, an empty `main` begins."""
-        del self.conversations[self.conversation(name).name]
+        """Forget a conversation with all its turns, on disk too. When it was the last one, an empty `main` begins.
+
+        Raises:
+            InvalidInput: There is none of that name, or the disk would keep it.
+        """
+        conversation = self.conversation(name)
+        self.journal.drop(conversation)
+        del self.conversations[conversation.name]
         if not self.conversations:
             self.conversations["main"] = Conversation("main")
         if self.current not in self.conversations:
             self.current = next(iter(self.conversations))
+
+    def adopt(self, conversation: Conversation, name: str | None = None) -> Conversation:
+        """Take in a conversation from elsewhere and go to it.
+
+        An empty one of that name makes way; where one with turns has it, the new one gets another name.
+
+        Args:
+            name: What it shall be called; None for its own name.
+
+        Returns:
+            The conversation that is current now: the one given, or the same that was here already.
+        """
+        for present in self.conversations.values():
+            if present.id == conversation.id:
+                return self.use(present.name)
+        conversation.name = name = self._free_name(name or conversation.name)
+        self.conversations[name] = conversation
+        self.current = name
+        return conversation
+
+    def _free_name(self, name: str) -> str:
+        number, free = 2, name
+        while free in self.conversations and self.conversations[free].turns:
+            free = f"{name}-{number}"
+            number += 1
+        return free
 
     def offered_models(self, settings: Settings, seconds: float) -> list[str]:
         """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
@@ -260,14 +304,17 @@ class Session:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
         """
         plan, turn, fallback = begun.plan, begun.turn, begun.fallback
-        conversation = plan.conversation
+        conversation, record = plan.conversation, UNRECORDED
         arrival = Arrival(plan.target, view, plan.ask.begun)
         try:
+            if turn is not None:  # before anything is sent, and already within what settles it
+                record = self.journal.begin(conversation, turn.id, fallback)
             paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
             paced.start()
             arrival.begin()
             for frame in paced:
                 arrival.take(frame)
+                record.progress(arrival.length, lambda: arrival.text)
                 paced.interval, paced.eager = view.interval, not arrival.has_words
             arrival.end(paced.rest(), paced.error, stop)
         finally:
@@ -275,6 +322,7 @@ class Session:
             if turn is not None:
                 conversation.settle(turn.id, reply, fallback, arrival.left_out)
                 self.arriving.pop(turn.id).set()
+                record.settle()
             self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
         outcome = Outcome(
             reply=reply,
@@ -288,7 +336,12 @@ class Session:
             offer=offer_of(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
             error=arrival.error,
+            parent=plan.parent,
+            system=plan.system,
+            prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
         )
+        if outcome.is_shown:
+            outcome = replace(outcome, unkept=self.journal.complaint())
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.

@@ -152,6 +152,7 @@ VARIABLES = frozenset(
     {
         *(setting.variable for setting in SETTINGS),
         *("LLMVISION_API_KEY", "LLMVISION_LOCAL_MODEL", "LLMVISION_LOCAL_CONTEXT", "LLMVISION_CACHE"),
+        "LLMVISION_JOURNAL",
     }
 )
 """All variables that mean something."""

@@ -191,7 +191,7 @@ class Kernel:
 
 @contextmanager
 def running_kernel(*, cwd: Path | None = None, log: Path | None = None, **environment: str) -> Iterator[Kernel]:
-    """A fresh kernel. It sees no settings but those given here.
+    """A fresh kernel. It sees no settings but those given here, and keeps no journal unless told where.
 
     Args:
         cwd: Its working folder; this process's if not given.
@@ -206,7 +206,8 @@ def running_kernel(*, cwd: Path | None = None, log: Path | None = None, **enviro
         if log is not None:
             stream = stack.enter_context(log.open("ab"))
             streams = {"stdout": stream, "stderr": stream}
-        manager.start_kernel(env={**inherited, **cache, **environment}, cwd=str(cwd or Path.cwd()), **streams)
+        environment = {"LLMVISION_JOURNAL": "off", **inherited, **cache, **environment}
+        manager.start_kernel(env=environment, cwd=str(cwd or Path.cwd()), **streams)
     kernel = None
     try:
         kernel = Kernel(manager)

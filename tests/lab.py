@@ -59,6 +59,7 @@ def running_lab(home: Path, notebooks: Path, *, dark: bool = False, **environmen
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
+        "LLMVISION_JOURNAL": str(home / "journal.sqlite3"),
     }
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"),

@@ -136,7 +136,14 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("LLMVISION_", "FORCE_", "NO_COLOR"))
     }
-    return {**inherited, "HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "TERM": "xterm-256color", **settings}
+    return {
+        **inherited,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "TERM": "xterm-256color",
+        "LLMVISION_JOURNAL": "off",
+        **settings,
+    }
 
 
 @contextmanager

@@ -419,7 +419,8 @@ EDGE = (
     "room",
     [
         *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
-        *("rendering", "keys", "connections", "client", "local", "prompt", "offering"),
+        *("rendering", "keys", "connections", "client", "local", "prompt", "offering", "journal", "journal.database"),
+        *("journal.exports", "journal.page", "journal.notebooks", "journal.reading", "journal.searching"),
     ],
 )
 def test_only_the_edge_knows_ipython(room):

@@ -10,6 +10,7 @@ from llmvision_magic.connections import PLATFORM_URL
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.branching import Branching
+from llmvision_magic.kernel.keeping import Keeping
 from llmvision_magic.kernel.options import CellLine, split_line
 from llmvision_magic.kernel.pages import (
     code_span,
@@ -58,14 +59,14 @@ class Front(Protocol):
         """Run something that a Ctrl-C may end."""
 
 
-class Commands(Branching):
+class Commands(Branching, Keeping):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
 
     def do_status(self, rest: str) -> None:
         _expect_nothing("status", rest)
         conversation = self.session.conversation()
         settings = self.front.settings(conversation)
-        self.front.page(status_page(conversation, self.session.connections.target(settings), settings))
+        self.front.page(status_page(self.session, settings))
 
     def do_ask(self, rest: str) -> None:
         if not rest:

@@ -76,9 +76,10 @@ class ChatMagics(Magics):
         """The kernel's session, made at its first use: loading the extension stays cheap."""
         if self._session is None:
             from llmvision_magic.connections import shared
+            from llmvision_magic.kernel.origin import journal_of
             from llmvision_magic.session import Session
 
-            self._session = Session(shared())
+            self._session = Session(shared(), journal=journal_of(self._shell))
         return self._session
 
     def cell_chat(self, line: str, cell: str) -> None:
@@ -105,6 +106,7 @@ class ChatMagics(Magics):
             notes=composed.notes,
             format=options.format,
             replace=options.replace,
+            written=prompt,
         )
         self._submit(ask, options, stop)
 
@@ -119,6 +121,7 @@ class ChatMagics(Magics):
         if stop.is_set:
             raise Interrupted("Interrupted.")
         run_verb(commands, line)
+        self.session.note()
 
     # -- what the commands need ---------------------------------------------------------------------------------------
 
@@ -143,7 +146,7 @@ class ChatMagics(Magics):
         stop = Stop()
         with interrupting(stop):
             composed = self._composed(prompt, CellLine(), stop)
-            self._submit(Ask(composed.content, notes=composed.notes), CellLine(), stop)
+            self._submit(Ask(composed.content, notes=composed.notes, written=prompt), CellLine(), stop)
 
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
@@ -187,9 +190,11 @@ class ChatMagics(Magics):
         return self._background.stop(which)
 
     def close(self) -> None:
-        """End what runs in the background: the extension is unloaded."""
+        """End what runs in the background, and let go of the journal: the extension is unloaded."""
         if self._background is not None:
             self._background.close()
+        if self._session is not None:
+            self._session.journal.close()
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""

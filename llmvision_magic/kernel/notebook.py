@@ -23,6 +23,7 @@ from llmvision_magic.rendering import (
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
+    from llmvision_magic.messages import Content
 
 LONG_REPLY = 20_000
 """Characters from which on an interrupted reply is left in the parts it was shown in."""
@@ -154,7 +155,7 @@ class NotebookView:
         """Replace everything by the final output."""
         try:
             if self._as_text:
-                self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.reply.notice)), outcome)
+                self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice)), outcome)
                 return
             blocks = self._all_blocks(outcome.reply.text) if self._finished else []
         except Exception:  # as in `final_bundle`
@@ -190,7 +191,7 @@ def final_bundle(outcome: Outcome, blocks: list[Block]) -> dict[str, str]:
     try:
         # Whoever stopped a reply wants the kernel back now.
         at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-        footer = Footer(outcome.facts(), outcome.reply.notice)
+        footer = Footer(outcome.facts(), outcome.notice)
         return reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
     except Exception:  # a reply that was paid for is shown, if need be as bare text
         return {"text/plain": outcome.reply.text}
@@ -200,9 +201,13 @@ def metadata_of(outcome: Outcome) -> dict[str, object]:
     """What is saved beside the output: enough to rebuild the conversation from the notebook."""
     reply = outcome.reply
     usage = reply.usage
+    prompt = {} if outcome.prompt is None else {"prompt": _without_images(outcome.prompt)}
     return {
+        **prompt,
         "conversation": outcome.conversation,
         "turn_id": outcome.turn,
+        "parent": outcome.parent,
+        "system": outcome.system,
         "model": reply.model,
         "status": reply.status,
         "finish_reason": reply.finish_reason,
@@ -214,3 +219,11 @@ def metadata_of(outcome: Outcome) -> dict[str, object]:
         if usage
         else None,
     }
+
+
+def _without_images(content: Content) -> object:
+    """A prompt for the metadata: images would make each notebook heavy, and mostly stand in another output already."""
+    if isinstance(content, str):
+        return content
+    left_out = {"type": "text", "text": "(an image, which the notebook does not keep)"}
+    return [part if part.get("type") == "text" else left_out for part in content]

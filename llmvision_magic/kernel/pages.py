@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from llmvision_magic.connections import Target, shown_address
-from llmvision_magic.conversation import Conversation
+from llmvision_magic.connections import shown_address
+from llmvision_magic.journal import Journal, shown_path
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
+from llmvision_magic.session import Session
 from llmvision_magic.settings import SETTINGS, Settings
 from llmvision_magic.usage import Prices, Spent
 
@@ -21,8 +22,9 @@ def help_page() -> str:
     )
 
 
-def status_page(conversation: Conversation, target: Target, settings: Settings) -> str:
-    """Where a request goes, each value and its source, and what is sent."""
+def status_page(session: Session, settings: Settings) -> str:
+    """Where a request goes, each value and its source, what is sent, and where it is kept."""
+    conversation, target = session.conversation(), session.connections.target(settings)
     key = "none is sent" if target.key is None else "is sent"
     key_source = "" if target.key is None else target.key.source
     rows = [
@@ -46,7 +48,16 @@ def status_page(conversation: Conversation, target: Target, settings: Settings) 
             not_sent.append(setting.name)
         else:
             rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
+    rows.append(_journal_row(session.journal))
     return "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+
+
+def _journal_row(journal: Journal) -> str:
+    place = journal.place
+    where = "off: nothing is kept" if place.path is None else code_span(shown_path(place.path))
+    if place.path is not None and journal.trouble is not None:
+        where += f"; not kept: {code_span(str(journal.trouble))}"
+    return f"| journal | {where} | {place.source} |"
 
 
 def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) -> str:

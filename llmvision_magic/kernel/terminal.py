@@ -132,7 +132,7 @@ class TerminalView:
                 self._print_blocks(_blocks_of(choice.message.content))
         footer = [
             Text(plain_for_terminal(line), style=style)
-            for line, style in ((reply.notice, "yellow"), (" · ".join(outcome.facts()), "dim"))
+            for line, style in ((outcome.notice, "yellow"), (" · ".join(outcome.facts()), "dim"))
             if line
         ]
         if footer:
@@ -189,7 +189,7 @@ class PlainView:
         for number, choice in enumerate(reply.choices[1:], 2):
             if isinstance(choice.message.content, str):
                 self._write(f"\n{number} of {len(reply.choices)}\n\n{choice.message.content}\n")
-        for line in (reply.notice, " · ".join(outcome.facts())):
+        for line in (outcome.notice, " · ".join(outcome.facts())):
             if line:
                 print(_encodable(line, sys.stderr), file=sys.stderr)  # noqa: T201  # stderr is where it belongs
 

@@ -51,6 +51,11 @@ name as the replies' footers show it:
 {"currency": "EUR", "models": {"some-model": {"prompt": 0.15, "completion": 0.6}}}
 ```"""
 
+RESUME_HELP = (
+    "Show this notebook's last conversations; go on with one (by number, id or name), or rebuild it from a notebook."
+)
+EXPORT_HELP = "Write the conversation as .md, .ipynb, .html or .json (the `messages` of the API)."
+
 VERBS: tuple[Verb, ...] = (
     Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
     Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
@@ -131,10 +136,20 @@ VERBS: tuple[Verb, ...] = (
         more=PRICES_HELP,
     ),
     Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
+    Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from"),
+    Verb(
+        "log",
+        "[WORDS]",
+        "Find words in all that was ever said; without words, the latest turns.",
+        "%chat log tuple",
+    ),
+    Verb("save", "PATH", "Save the conversation with all its branches as a JSON file.", "%chat save tutor.json"),
+    Verb("load", "PATH [-n NAME]", "Load a saved conversation and go on with it.", "%chat load tutor.json -n again"),
+    Verb("export", "PATH [--overwrite]", EXPORT_HELP, "%chat export lecture.html"),
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
-PLANNED = ("save", "load", "export", "resume", "log", "panel", "record", "replay", "live", "doctor")
+PLANNED = ("panel", "record", "replay", "live", "doctor")
 """Verbs whose names are settled and that are not there yet."""
 
 BY_NAME = {verb.name: verb for verb in VERBS}

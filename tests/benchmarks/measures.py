@@ -166,7 +166,8 @@ def fresh_kernel(python: Path, folder: Path, **environment: str) -> Iterator[Ker
     manager = KernelManager()
     manager.kernel_spec.argv[0] = str(python)
     with (folder / "kernel.log").open("ab") as log:
-        settings = {**inherited, "IPYTHONDIR": str(folder / "ipython"), **environment}
+        kept = {"IPYTHONDIR": str(folder / "ipython"), "LLMVISION_JOURNAL": str(folder / "journal.sqlite3")}
+        settings = {**inherited, **kept, **environment}
         manager.start_kernel(env=settings, cwd=str(folder), stdout=log, stderr=log)
     kernel = None
     try:

@@ -1,0 +1,148 @@
+"""The journal's file: opening it, its tables, and how it comes from one version to the next.
+
+::
+
+    conversation ─< turn ── reply        a turn is written once; of a reply, what has arrived so far
+    search                               an index of turns and replies, brought up to date by whoever searches
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmvision_magic.journal.place import Place, shown_path
+from llmvision_magic.journal.trouble import Trouble, trouble_of
+
+APPLICATION = 0x6C6C6D76
+"""``PRAGMA application_id`` of our files ("llmv"), by which another program's database is told from them."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE conversation (
+            id TEXT PRIMARY KEY, name TEXT NOT NULL, system TEXT, settings TEXT NOT NULL, head TEXT,
+            notebook TEXT, kernel TEXT NOT NULL, pid INTEGER NOT NULL, created REAL NOT NULL, updated REAL NOT NULL)""",
+        "CREATE INDEX conversation_updated ON conversation (updated)",
+        """CREATE TABLE turn (
+            number INTEGER PRIMARY KEY, conversation TEXT NOT NULL REFERENCES conversation ON DELETE CASCADE,
+            id TEXT NOT NULL, parent TEXT, fallback TEXT, prompt TEXT NOT NULL, system TEXT, cell TEXT,
+            execution TEXT, created REAL NOT NULL, UNIQUE (conversation, id))""",
+        """CREATE TABLE reply (
+            turn INTEGER PRIMARY KEY REFERENCES turn ON DELETE CASCADE, text TEXT NOT NULL, status TEXT NOT NULL,
+            reason TEXT NOT NULL, model TEXT, finish_reason TEXT, usage TEXT, left_out INTEGER NOT NULL,
+            updated REAL NOT NULL, indexed INTEGER NOT NULL DEFAULT 0)""",
+        "CREATE INDEX reply_to_index ON reply (indexed) WHERE NOT indexed",
+    ),
+)
+"""What each version adds to the one before; ``PRAGMA user_version`` counts those that a file has had.
+
+``turn.fallback`` is the head to go back to when the turn ends without text. ``prompt``, ``settings`` and ``usage`` are
+JSON.
+"""
+
+PATIENCE = 0.5
+"""Seconds to wait for another kernel's write; one takes milliseconds."""
+
+
+def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
+    """Open the journal, making or migrating it.
+
+    The connection may be used by any thread, by one at a time.
+
+    Args:
+        patience: Longest wait for another kernel's write, in seconds.
+
+    Raises:
+        Trouble: It cannot be opened, is damaged, of a newer version, or another program's.
+    """
+    path = place.path
+    assert path is not None  # noqa: S101  # whoever keeps nothing opens nothing
+    connection = None
+    try:
+        _make_private(path, place.is_ours)
+        connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection, path)
+        _write_ahead(connection, patience)
+    except Exception as error:
+        if connection is not None:
+            connection.close()
+        raise trouble_of(error, path) from error
+    return connection
+
+
+def _make_private(path: Path, is_ours: bool) -> None:
+    """Make the file for its owner alone; SQLite gives the files beside it the same permissions."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_ours and stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
+        path.parent.chmod(0o700)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077 and os.name == "posix":
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
+    """Let readers and a writer work at once, and a commit cost no wait for the disk.
+
+    What is committed survives the end of the process at any moment; a power failure may take the last commits.
+    """
+    connection.execute("PRAGMA synchronous = NORMAL")
+    # On a file system that cannot do it the answer is another mode, which serves too, if more slowly.
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait here, when two kernels make the file at the same moment.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to the current version, one kernel at a time and as a whole."""
+    version = _number(connection, "user_version")
+    if version == len(MIGRATIONS) and _number(connection, "application_id") == APPLICATION:
+        return
+    with transaction(connection):
+        version = _number(connection, "user_version")
+        is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if _number(connection, "application_id") != APPLICATION and not (is_empty and version == 0):
+            raise Trouble(f"{shown_path(path)} belongs to another program; LLMVISION_JOURNAL names another place")
+        if version > len(MIGRATIONS):
+            raise Trouble(
+                f"{shown_path(path)} was written by a newer llmvision-magic (version {version}, this one knows up to "
+                f"{len(MIGRATIONS)}); upgrade, or let LLMVISION_JOURNAL name another place"
+            )
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing; begins as a writer, so that it cannot lose its turn in the middle."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # After some errors, a full disk among them, SQLite has rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

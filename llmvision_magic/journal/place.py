@@ -1,0 +1,72 @@
+"""Where the journal lies, and where the conversations in it come from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from llmvision_magic.settings import Environment
+
+VARIABLE = "LLMVISION_JOURNAL"
+"""``off``, or the path of the journal's file."""
+
+FILE = "journal.sqlite3"
+
+_OFF = ("off", "false", "no", "0")
+_ON = ("on", "true", "yes", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the journal is kept.
+
+    Attributes:
+        path: Its file; None when nothing is kept.
+        source: Which place says so, for the reader.
+        is_ours: Whether the folder is one that this package made for itself, to which nobody else shall have access.
+    """
+
+    path: Path | None
+    source: str
+    is_ours: bool = False
+
+
+NOWHERE = Place(None, "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The kernel that writes.
+
+    Attributes:
+        notebook: Path of its notebook as the front end gives it; None where it gives none.
+        kernel: Tells this kernel from all others.
+        pid: Its process.
+    """
+
+    notebook: str | None = None
+    kernel: str = field(default_factory=lambda: uuid4().hex)
+    pid: int = field(default_factory=os.getpid)
+
+
+def place_from(environment: Environment) -> Place:
+    """Where the variables say that the journal is, by default in the user's data folder."""
+    given = environment.find(VARIABLE)
+    word = "" if given is None else str(given.value).strip()
+    if given is not None and word.lower() in _OFF:
+        return Place(None, given.source)
+    if given is None or word.lower() in _ON:
+        from platformdirs import user_data_path
+
+        folder = user_data_path("llmvision-magic", appauthor=False)
+        return Place(folder / FILE, given.source if given is not None else "default", is_ours=True)
+    path = Path(os.path.expanduser(word))
+    return Place(Path(os.path.abspath(path / FILE if path.is_dir() else path)), given.source)
+
+
+def shown_path(path: Path) -> str:
+    """A path for the reader, short where it is in the home folder."""
+    home = os.path.expanduser("~")
+    return f"~{os.sep}{path.relative_to(home)}" if home != "~" and path.is_relative_to(home) else str(path)

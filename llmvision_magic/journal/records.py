@@ -1,0 +1,135 @@
+"""Turns and settings as JSON, for the journal and for saved files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, get_args
+
+from llmvision_magic.connections import shown_address
+from llmvision_magic.conversation import Turn
+from llmvision_magic.messages import Content, Status, Usage
+from llmvision_magic.settings import BY_NAME, parse_value
+
+STATUSES: tuple[str, ...] = get_args(Status)
+
+CUT = "The kernel ended while this reply arrived; what had been kept of it is here."
+
+
+def storable(text: str) -> str:
+    """The text as UTF-8 can hold it: half a surrogate pair, which a broken reply may contain, becomes "�"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def to_json(value: object) -> str:
+    """A value as JSON, readable in its own script."""
+    return storable(json.dumps(value, ensure_ascii=False))
+
+
+def content_from(value: object) -> Content:
+    """A prompt from its JSON value.
+
+    Raises:
+        ValueError: It is neither text nor a list of parts.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+        return tuple(value)
+    raise ValueError("a prompt is expected as text or a list of parts")
+
+
+def words_of(content: Content) -> str:
+    """The text of a prompt, without its images."""
+    if isinstance(content, str):
+        return content
+    texts = [part.get("text") for part in content]
+    return "\n\n".join(text for text in texts if isinstance(text, str))
+
+
+def usage_from(value: object) -> Usage | None:
+    """Token counts from their JSON value; what is no count is left out."""
+    if not isinstance(value, Mapping):
+        return None
+    counts = {name: value.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    return Usage(**{name: count if isinstance(count, int) else None for name, count in counts.items()})
+
+
+def settings_to_keep(settings: Mapping[str, object]) -> dict[str, object]:
+    """A conversation's settings; an address without the password that may stand in it."""
+    kept = dict(settings)
+    if "base_url" in kept:
+        kept["base_url"] = shown_address(str(kept["base_url"]))
+    return kept
+
+
+def settings_from(value: object) -> dict[str, object]:
+    """A conversation's settings from their JSON value; those that this version does not know are left out.
+
+    Raises:
+        InvalidInput: A value is not of its setting's kind.
+    """
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: parse_value(BY_NAME[name], given) for name, given in value.items() if name in BY_NAME}
+
+
+def turn_record(turn: Turn) -> dict[str, object]:
+    """A turn as a JSON object."""
+    return {
+        "id": turn.id,
+        "parent": turn.parent,
+        "prompt": turn.prompt,
+        "system": turn.system,
+        "text": turn.text,
+        "status": turn.status,
+        "reason": turn.reason,
+        "model": turn.model,
+        "finish_reason": turn.finish_reason,
+        "usage": asdict(turn.usage) if turn.usage else None,
+        "left_out": turn.left_out,
+        "cell": turn.cell,
+        "execution": turn.execution,
+        "created": turn.created,
+    }
+
+
+def turn_from(record: Mapping[str, Any]) -> Turn:
+    """A turn from its JSON object. One that was still arriving when it was kept was cut.
+
+    Raises:
+        ValueError: It is not what `turn_record` makes.
+        KeyError: A field is missing.
+    """
+    for name in ("id", "text", "status", "reason"):
+        if not isinstance(record[name], str):
+            raise ValueError(f"{name!r} of a turn is expected as text")
+    for name in ("parent", "system", "model", "finish_reason", "cell", "execution"):
+        if not isinstance(record[name], str | None):
+            raise ValueError(f"{name!r} of a turn is expected as text or null")
+    if record["status"] not in STATUSES or isinstance(record["created"], bool):
+        raise ValueError("a turn's status or date is not known")
+    if not isinstance(record["left_out"], int):
+        raise ValueError("'left_out' of a turn is expected as a number")
+    was_cut = record["status"] == "partial"
+    return Turn(
+        id=record["id"],
+        parent=record["parent"],
+        prompt=content_from(record["prompt"]),
+        system=record["system"],
+        text=record["text"],
+        status="cut" if was_cut else record["status"],
+        reason=CUT if was_cut else record["reason"],
+        model=record["model"],
+        finish_reason=record["finish_reason"],
+        usage=usage_from(record["usage"]),
+        cell=record["cell"],
+        execution=record["execution"],
+        left_out=record["left_out"],
+        created=float(record["created"]),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +75,8 @@ def read_prices(path: Path) -> Prices:
     Raises:
         InvalidInput: It cannot be read or has another form; the file and the place in it are named.
     """
+    import tomllib
+
     try:
         text = path.expanduser().read_text(encoding="utf-8")
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.background import Background
     from llmvision_magic.kernel.options import CellLine
-    from llmvision_magic.prompt import Composed, Values
+    from llmvision_magic.messages import Content
+    from llmvision_magic.prompt import Values
     from llmvision_magic.session import Ask, Session
     from llmvision_magic.settings import Settings
 
@@ -97,13 +98,13 @@ class ChatMagics(Magics):
         prompt = cell.strip("\n").rstrip()
         if not prompt.strip():
             raise InvalidInput(EMPTY)
-        composed = self._composed(prompt, options, stop)
+        content, notes = self._composed(prompt, options, stop)
         ask = Ask(
-            composed.content,
+            content,
             options.name,
             options.system,
             options.once,
-            notes=composed.notes,
+            notes=notes,
             format=options.format,
             replace=options.replace,
             written=prompt,
@@ -145,8 +146,8 @@ class ChatMagics(Magics):
 
         stop = Stop()
         with interrupting(stop):
-            composed = self._composed(prompt, CellLine(), stop)
-            self._submit(Ask(composed.content, notes=composed.notes, written=prompt), CellLine(), stop)
+            content, notes = self._composed(prompt, CellLine(), stop)
+            self._submit(Ask(content, notes=notes, written=prompt), CellLine(), stop)
 
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
@@ -241,16 +242,20 @@ class ChatMagics(Magics):
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
-    def _composed(self, prompt: str, options: CellLine, stop: Stop) -> Composed:
-        """The prompt with the values it names. Code of the user's runs here, and may be interrupted."""
-        from llmvision_magic.prompt import Composed, compose
+    def _composed(self, prompt: str, options: CellLine, stop: Stop) -> tuple[Content, tuple[str, ...]]:
+        """The prompt with the values it names, and facts about them for the footer.
 
+        Code of the user's runs here, and may be interrupted.
+        """
         if not (("{{" in prompt and not options.raw) or options.attach or options.image):
-            return Composed(prompt)
+            return prompt, ()
+        from llmvision_magic.prompt import compose
+
         conversation = self.session.conversations.get(options.name or self.session.current)
         values = self._values(self.settings(conversation, options.given))
         with ordinary_interrupts(stop):
-            return compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
+            composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
+        return composed.content, composed.notes
 
     def _values(self, settings: Settings) -> Values:
         from llmvision_magic.prompt import Values, secret_values

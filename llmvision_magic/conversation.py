@@ -26,6 +26,7 @@ class Turn:
         status: How the reply stands.
         reason: Why it ended when it did not end by itself, as a sentence.
         cell: Id of the cell that asked, where the front end gives one.
+        typed: The prompt as it was typed, with its `{{…}}`, where what was sent is another text.
         execution: Which run of the cell asked: a loop in one cell asks many times, and each is a turn of its own.
         left_out: How many of the oldest turns were not sent with it, for the model's context was full.
         created: Unix time in seconds.
@@ -42,6 +43,7 @@ class Turn:
     finish_reason: str | None = None
     usage: Usage | None = None
     cell: str | None = None
+    typed: str | None = None
     execution: str | None = None
     left_out: int = 0
     created: float = field(default_factory=time.time)
@@ -153,7 +155,13 @@ class Conversation:
         return None if turn_id is None else self.turns[turn_id]
 
     def begin(
-        self, prompt: Content, *, parent: str | None, cell: str | None = None, execution: str | None = None
+        self,
+        prompt: Content,
+        *,
+        parent: str | None,
+        cell: str | None = None,
+        execution: str | None = None,
+        typed: str | None = None,
     ) -> Turn:
         """Put a turn into the history, marked partial, before anything is sent.
 
@@ -162,8 +170,9 @@ class Conversation:
             parent: Id of the turn it follows, from `place_for`.
             cell: The asking cell.
             execution: This run of the cell.
+            typed: The prompt as it was typed; see `Turn`.
         """
-        turn = Turn(uuid.uuid4().hex, parent, prompt, self.system, cell=cell, execution=execution)
+        turn = Turn(uuid.uuid4().hex, parent, prompt, self.system, cell=cell, typed=typed, execution=execution)
         self.turns[turn.id] = turn
         self.head = self.asked = turn.id
         return turn

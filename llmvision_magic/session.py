@@ -53,6 +53,7 @@ class Ask:
         execution: Which run of the cell asks; see `Turn`.
         replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
         begun: What there is already of the reply, which goes on.
+        typed: The prompt as it was typed; see `Turn`.
         written: The prompt as it stands in the cell; None where it stands in none.
     """
 
@@ -66,6 +67,7 @@ class Ask:
     execution: str | None = None
     replace: str | None = None
     begun: str = ""
+    typed: str | None = None
     written: str | None = None
 
 
@@ -291,7 +293,7 @@ class Session:
         conversation.system = plan.system
         # The cell that asked first still means this turn: run again, it replaces what took its turn's place.
         cell = replaced.cell if replaced and replaced.cell else ask.cell
-        turn = conversation.begin(ask.prompt, parent=plan.parent, cell=cell, execution=ask.execution)
+        turn = conversation.begin(ask.prompt, parent=plan.parent, cell=cell, execution=ask.execution, typed=ask.typed)
         self.arriving[turn.id] = threading.Event()
         return Begun(plan, turn, fallback)
 

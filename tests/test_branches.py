@@ -142,6 +142,28 @@ def test_edit_puts_the_prompt_below_and_running_it_replaces_the_turn(kernel, cha
     assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2\nZWEI")
 
 
+def test_edit_gives_back_what_was_typed(kernel, chat_server, tmp_path):
+    """Its values are put in anew when it is run; also after the conversation was saved and loaded."""
+    kernel.ok("x = 1")
+    kernel.ok("%%chat\nIs {{x}} odd?")
+    kernel.ok("x = 2")
+    for line in ("%chat retry", f"%chat save {tmp_path}/kept.json", f"%chat load {tmp_path}/kept.json -n again"):
+        kernel.ok(line)
+        code = next_cell(kernel.ok("%chat edit 1"))
+        assert code.endswith("--replace 1\nIs {{x}} odd?")
+    kernel.ok(code)
+    assert contents(chat_server.requests()[-1]) == ["Is 2 odd?"]
+
+
+def test_edit_of_a_prompt_with_an_attached_value_gives_what_was_sent(kernel):
+    """Typed again without its option it would not be the same prompt."""
+    kernel.ok("x = 1")
+    kernel.ok("%%chat -a x\nIs {{x}} odd?")
+    code = next_cell(kernel.ok("%chat edit 1"))
+    assert "Is 1 odd?" in code
+    assert "`x`" in code
+
+
 def test_continue_joins_a_reply_that_ended_at_the_limit(kernel, chat_server):
     """Shown and kept as one reply; sent with the partial one last."""
     chat_server.script(

@@ -31,7 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE turn (
             number INTEGER PRIMARY KEY, conversation TEXT NOT NULL REFERENCES conversation ON DELETE CASCADE,
             id TEXT NOT NULL, parent TEXT, fallback TEXT, prompt TEXT NOT NULL, system TEXT, cell TEXT,
-            execution TEXT, created REAL NOT NULL, UNIQUE (conversation, id))""",
+            typed TEXT, execution TEXT, created REAL NOT NULL, UNIQUE (conversation, id))""",
         """CREATE TABLE reply (
             turn INTEGER PRIMARY KEY REFERENCES turn ON DELETE CASCADE, text TEXT NOT NULL, status TEXT NOT NULL,
             reason TEXT NOT NULL, model TEXT, finish_reason TEXT, usage TEXT, left_out INTEGER NOT NULL,

@@ -109,7 +109,7 @@ def read(connection: sqlite3.Connection, conversation_id: str) -> Found:
     conversation = Conversation(name, system)
     conversation.id = conversation_id
     conversation.settings = settings_from(json.loads(settings))
-    fields = [*("id", "parent", "prompt", "system", "cell", "execution", "created")]
+    fields = [*("id", "parent", "prompt", "system", "cell", "typed", "execution", "created")]
     fields += ["text", "status", "reason", "model", "finish_reason", "left_out"]
     was_cut = False
     for *values, usage, fallback in connection.execute(

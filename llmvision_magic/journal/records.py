@@ -94,6 +94,7 @@ def turn_record(turn: Turn) -> dict[str, object]:
         "usage": asdict(turn.usage) if turn.usage else None,
         "left_out": turn.left_out,
         "cell": turn.cell,
+        "typed": turn.typed,
         "execution": turn.execution,
         "created": turn.created,
     }
@@ -109,8 +110,10 @@ def turn_from(record: Mapping[str, Any]) -> Turn:
     for name in ("id", "text", "status", "reason"):
         if not isinstance(record[name], str):
             raise ValueError(f"{name!r} of a turn is expected as text")
-    for name in ("parent", "system", "model", "finish_reason", "cell", "execution"):
-        if not isinstance(record[name], str | None):
+    texts = {name: record[name] for name in ("parent", "system", "model", "finish_reason", "cell", "execution")}
+    texts["typed"] = record.get("typed")  # what is made by hand need not have it
+    for name, text in texts.items():
+        if not isinstance(text, str | None):
             raise ValueError(f"{name!r} of a turn is expected as text or null")
     if record["status"] not in STATUSES or isinstance(record["created"], bool):
         raise ValueError("a turn's status or date is not known")
@@ -129,6 +132,7 @@ def turn_from(record: Mapping[str, Any]) -> Turn:
         finish_reason=record["finish_reason"],
         usage=usage_from(record["usage"]),
         cell=record["cell"],
+        typed=record.get("typed"),
         execution=record["execution"],
         left_out=record["left_out"],
         created=float(record["created"]),

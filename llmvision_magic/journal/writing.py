@@ -71,11 +71,11 @@ def _put_turn(
 ) -> None:
     parent = _kept(conversation, turn.parent, private)
     connection.execute(
-        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, execution,"
-        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
+        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, typed, execution,"
+        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
         [
             *(conversation.id, turn.id, parent, _kept(conversation, fallback, private), to_json(turn.prompt)),
-            *(_stored(turn.system), _stored(turn.cell), _stored(turn.execution), turn.created),
+            *(_stored(turn.system), _stored(turn.cell), _stored(turn.typed), _stored(turn.execution), turn.created),
         ],
     )
     usage = None if turn.usage is None else to_json(asdict(turn.usage))

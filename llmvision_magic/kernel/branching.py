@@ -91,8 +91,9 @@ class Branching:
         turn = conversation.turn_at(number)
         if not isinstance(turn.prompt, str) and any(part.get("type") != "text" for part in turn.prompt):
             raise InvalidInput(f"The prompt of turn {number} holds an image, which no text of a cell can hold.")
-        prompt = text_of(turn.prompt)
-        raw = " --raw" if "{{" in prompt else ""  # as it was sent: nothing in it is evaluated again
+        prompt = turn.typed or text_of(turn.prompt)
+        # What was sent as it is: nothing in it is evaluated again.
+        raw = " --raw" if "{{" in prompt and not turn.typed else ""
         self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{raw}\n{prompt}")
         self.front.page(f"The prompt of turn {number} stands below, to be changed; running it replaces the turn.")
 
@@ -104,7 +105,15 @@ class Branching:
 
     def _ask_again(self, conversation: Conversation, turn: Turn, options: CellLine, begun: str = "") -> None:
         replaced = None if options.once else turn.id
-        ask = Ask(turn.prompt, conversation.name, options.system, options.once, replace=replaced, begun=begun)
+        ask = Ask(
+            turn.prompt,
+            conversation.name,
+            options.system,
+            options.once,
+            replace=replaced,
+            begun=begun,
+            typed=turn.typed,
+        )
         self.front.submit(ask, options)
 
 

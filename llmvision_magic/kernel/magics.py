@@ -107,6 +107,8 @@ class ChatMagics(Magics):
             notes=notes,
             format=options.format,
             replace=options.replace,
+            # With what is attached, typing the text again would not be asking the same.
+            typed=None if options.raw or options.attach or options.image or content == prompt else prompt,
             written=prompt,
         )
         self._submit(ask, options, stop)
@@ -147,7 +149,9 @@ class ChatMagics(Magics):
         stop = Stop()
         with interrupting(stop):
             content, notes = self._composed(prompt, CellLine(), stop)
-            self._submit(Ask(content, notes=notes, written=prompt), CellLine(), stop)
+            self._submit(
+                Ask(content, notes=notes, typed=None if content == prompt else prompt, written=prompt), CellLine(), stop
+            )
 
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""

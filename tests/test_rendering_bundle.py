@@ -149,3 +149,29 @@ def test_colours_can_be_read_on_light_and_dark(page: str, text: str) -> None:
     for colour in colours:
         assert contrast(colour, ground) >= 4.5
         assert contrast(colour, parsed(page)) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("# a", "h1{"),
+        ("---", "hr{"),
+        ("- a", "li{"),
+        ("- [ ] a", ".task{"),
+        ("`a`", "code{"),
+        ("    a", "pre{"),
+        ("[a](https://b.c)", "a{"),
+        ("![a](data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=)", "img{"),
+        ("> a", "blockquote{"),
+        ("|a|\n|-|", "table{"),
+        ("|a|\n|:-:|", ".mid{"),
+        ("$x$", "mtd{"),
+        ("a[^1]\n\n[^1]: b", "sup{"),
+        ("a[^1]\n\n[^1]: b", ".notes{"),
+    ],
+)
+def test_style_says_what_the_reply_needs(text: str, rule: str) -> None:
+    """And nothing for what it does not hold: it is saved with each reply."""
+    assert rule in reply_bundle(Reply(text))["text/html"].partition("</style>")[0]
+    assert rule not in reply_bundle(Reply("Only words."))["text/html"].partition("</style>")[0]
+    assert rule in style_bundle()["text/html"]

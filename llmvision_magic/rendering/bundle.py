@@ -88,8 +88,9 @@ def reply_bundle(
     others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
     for number, text in enumerate(others, start=2):
         body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
+    foot = _footer_html(footer)
     return {
-        "text/html": style() + _wrapped(body + _footer_html(footer)),
+        "text/html": style(body + foot) + _wrapped(body + foot),
         "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
@@ -116,7 +117,8 @@ def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
     block = f"{ticks}text\n{shown}\n{ticks}\n"
     footer = _telling_what_is_shown(footer, reply, shown)
-    html = style() + _wrapped(written(None, shown) + _footer_html(footer))
+    body = written(None, shown) + _footer_html(footer)
+    html = style(body) + _wrapped(body)
     return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
 
 
@@ -151,16 +153,31 @@ def status_html(text: str) -> str:
     return f'<div class="mathjax_ignore tex2jax_ignore" style="opacity:.65;font-size:.9em">{escape(text)}</div>'
 
 
+def style(body: str | None = None) -> str:
+    """The style element.
+
+    Args:
+        body: The HTML that it is for, so that it says no more than that needs; None for any.
+    """
+    first, *sections = _sections()
+    rules = [rules for marks, rules in sections if body is None or any(mark in body for mark in marks)]
+    return f"<style>{first[1]}{''.join(rules)}}}</style>"
+
+
 @functools.cache
-def style() -> str:
-    """The style element, without the white space of its source."""
+def _sections() -> list[tuple[list[str], str]]:
+    """The style sheet in parts, without the white space of its source: what a part is for, and its rules."""
     from importlib.resources import files
 
     css = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    always, *others = re.split(r"/\* if ", css.rstrip().removesuffix("}"))
+    parts = [("", always.partition("*/")[2]), *(part.split("*/")[:2] for part in others)]
+    return [(marks.split(), _without_blanks(rules)) for marks, rules in parts]
+
+
+def _without_blanks(css: str) -> str:
     css = re.sub(r"\s+", " ", css.replace("& ", ""))
-    css = re.sub(r" ?([{};,>]) ?|(:) ", r"\1\2", css).replace(";}", "}").strip()
-    return f"<style>{css}</style>"
+    return re.sub(r" ?([{};,>]) ?|(:) ", r"\1\2", css).replace(";}", "}").strip()
 
 
 def _wrapped(body: str, classes: str = "") -> str:

@@ -15,7 +15,7 @@ MAX_CODE = 100_000
 MAX_LINE = 4_000
 """Length of a line, in characters, above which its block is not highlighted: some lexers search a line repeatedly."""
 
-ELEMENTS = frozenset(("b", "i", "tt", "em", "var", "del", "ins"))
+ELEMENTS = frozenset(("tt", "i", "b", "em", "var", "del", "ins"))
 """Keyword, string, number, comment, name being defined or called for, deleted, inserted. Short, for with a class
 instead the colours of a listing would be most of what is saved of it; and such that it reads well without our style."""
 
@@ -85,13 +85,13 @@ def _groups() -> tuple[tuple[str, _TokenType], ...]:
 
     return (
         ("em", Comment),
-        ("b", Keyword),
-        ("b", Operator.Word),
-        ("b", Name.Tag),
-        ("b", Generic.Heading),
-        ("b", Generic.Subheading),
+        ("tt", Keyword),
+        ("tt", Operator.Word),
+        ("tt", Name.Tag),
+        ("tt", Generic.Heading),
+        ("tt", Generic.Subheading),
         ("i", String),
-        ("tt", Number),
+        ("b", Number),
         ("var", Name.Function),
         ("var", Name.Class),
         ("var", Name.Builtin),

@@ -172,7 +172,17 @@ class Conversation:
             execution: This run of the cell.
             typed: The prompt as it was typed; see `Turn`.
         """
-        turn = Turn(uuid.uuid4().hex, parent, prompt, self.system, cell=cell, typed=typed, execution=execution)
+        unique = uuid.uuid4()
+        # With a letter first, its beginning cannot be taken for a number.
+        turn = Turn(
+            f"{'abcdef'[unique.int % 6]}{unique.hex[1:]}",
+            parent,
+            prompt,
+            self.system,
+            cell=cell,
+            typed=typed,
+            execution=execution,
+        )
         self.turns[turn.id] = turn
         self.head = self.asked = turn.id
         return turn

@@ -268,6 +268,8 @@ def _parse_json(given: object) -> dict[str, object]:
         try:
             pairs[key.strip()] = json.loads(text)
         except ValueError:
+            if text.lstrip()[:1] in ("[", "{", '"'):
+                raise  # it was to be JSON
             pairs[key.strip()] = text
     return pairs
 

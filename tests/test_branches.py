@@ -142,6 +142,22 @@ def test_edit_puts_the_prompt_below_and_running_it_replaces_the_turn(kernel, cha
     assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2\nZWEI")
 
 
+def test_retry_uses_the_reply_as_its_options_say(kernel, chat_server):
+    """As the cell would."""
+    kernel.ok("%%chat\nCode, please")
+    chat_server.script(text_stream("```python\nx = 1\n```"))
+    assert next_cell(kernel.ok("%chat retry -f code")) == "x = 1"
+
+
+def test_continue_and_edit_say_what_is_missing(kernel, chat_server):
+    """A prompt without a text is not a complete reply; a conversation without turns has no turn 0."""
+    kernel.ok("%chat new empty")
+    assert "nothing to edit: the current branch of `empty` has no turns" in kernel.run("%chat edit").plain
+    chat_server.script(failure(401, "no"))
+    kernel.run("%%chat\nHello")
+    assert "the last prompt got no text. `%chat retry` asks it again" in kernel.run("%chat continue").plain
+
+
 def test_edit_gives_back_what_was_typed(kernel, chat_server, tmp_path):
     """Its values are put in anew when it is run; also after the conversation was saved and loaded."""
     kernel.ok("x = 1")
@@ -247,6 +263,8 @@ def test_what_is_left_out_of_the_context_is_said(kernel, chat_server):
         ("use nowhere@1", "no conversation `nowhere`"),
         ("edit 5", "its turns are 1 to 1"),
         ("continue", "nothing to continue"),
+        ("retry -a nothing", "takes no -a, -i"),
+        ("continue --raw", "takes no -a, -i"),
         ("continue --once", "takes no --once"),
         ("retry --replace 1", "takes no --replace"),
         ("retry -t 3", "from 0 to 1"),

@@ -116,6 +116,8 @@ def test_options_reach_the_wire_and_nothing_else_does(kernel, chat_server):
         ("-o 1x", "name of a variable"),
         ("-n 'a b'", "one word"),
         ("--param seed", "KEY=JSON"),
+        ("--param seed=[1", "KEY=JSON"),
+        ("--background -f code", "cannot make a new cell"),
     ],
 )
 def test_bad_line_is_one_sentence_and_nothing_is_sent(kernel, chat_server, line, said):

@@ -51,6 +51,8 @@ def text(prompt: str, names: Mapping[str, object] | None = None, **options: obje
         ("", ""),
         ("{{'\\d'}}", "\\d"),
         ("é{{'ü'}}漢", "éü漢"),
+        ("{{ 1 +\n 1 }}", "2"),
+        ("{{ 'a'\n   .upper()\n   .lower() }}", "a"),
     ],
 )
 def test_expression_ends_where_python_says(prompt, sent):
@@ -233,22 +235,30 @@ def test_no_library_of_the_users_is_imported():
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "sk-proj-0123456789abcdefghij",
-        "sk-ant-api03-abcdefghij0123",
-        "AKIA" + "ABCDEFGH01234567",
-        "ghp_" + "a1" * 18,
-        "github_pat_" + "a1" * 20,
-        "AIza" + "a" * 35,
-        "xoxb-0123456789-abc",
-        "hf_" + "a" * 34,
-        "eyJhbGciOiJI.eyJzdWIiOiIx.abc-_1",
-        PEM,
-        PEM[:45],
-    ],
+KEYS = (
+    "sk-proj-0123456789abcdefghij",
+    "sk-ant-api03-abcdefghij0123",
+    "AKIA" + "ABCDEFGH01234567",
+    "ghp_" + "a1" * 18,
+    "github_pat_" + "a1" * 20,
+    "AIza" + "a" * 35,
+    "xoxb-0123456789-abc",
+    "hf_" + "a" * 34,
+    "eyJhbGciOiJI.eyJzdWIiOiIx.abc-_1",
+    PEM,
+    PEM[:45],
 )
+
+
+@pytest.mark.parametrize("secret", KEYS)
+def test_known_secret_within_a_key_does_not_keep_the_rest_of_it(secret):
+    """The whole key is masked, and counts once."""
+    mask = Masker([secret[6:16]])
+    assert mask(f"x {secret}") == "x •••"
+    assert mask.count == 1
+
+
+@pytest.mark.parametrize("secret", KEYS)
 def test_known_shapes_of_keys_are_masked(secret):
     """In a repr, in a sentence, in a cell of a table."""
     mask = Masker()
@@ -323,6 +333,12 @@ def test_arrays_and_pictures_keep_their_size_and_colours(value, mode, pixel):
         assert (image.mode, image.getpixel((2, 2))) == (mode, pixel)
 
 
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 128), ("I", 32_896)])
+def test_pictures_of_large_numbers_are_scaled(mode, value):
+    """Not cut off at 0 and 255, which makes them black or white."""
+    assert opened(Image.new(mode, (6, 4), value)).convert("L").getpixel((2, 2)) in (127, 128)
+
+
 def test_the_longer_side_has_a_limit_and_the_smaller_file_is_sent():
     """1,568 pixels; a photo is a JPEG, a drawing a PNG."""
     assert opened(np.zeros((3000, 10), "uint8")).size == (5, 1568)
@@ -366,6 +382,8 @@ def test_figures_files_and_objects_that_display_as_images(tmp_path):
         (np.full((8, 8), 255.0), "from 255 to 255"),
         (b"no image at all", "none that Pillow knows"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "x:"),
+        (Image.new("F", (2, 2), 7.5), "expected values from 0 to 1, got 7.5 to 7.5"),
+        (Image.new("I", (2, 2), -1), "0 to 65,535"),
         ([1, 2], "got list"),
         (Figure, "got type"),
     ],

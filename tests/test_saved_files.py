@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,7 @@ TURN = document()["turns"][0]
     [
         ("no JSON", "no saved conversation"),
         ("[]", "no saved conversation"),
+        ("[" * 100_000, "no saved conversation"),
         ("\udcff", "no saved conversation"),
         ('{"cells": []}', "resume --from"),
         (document(version=2), "newer llmvision-magic"),
@@ -167,6 +169,7 @@ def test_markdown_has_all_that_was_said_and_nothing_that_runs(conversation: Conv
     export(conversation, path)
     text = path.read_text()
     assert "gone" not in text
+    assert not re.search(r"^\*$", text, re.MULTILINE)
     for said in ("What is a tuple?", "A *sequence*.", "half of", "The line was lost.", "1 image attached"):
         assert said in text
     assert "<script" not in text

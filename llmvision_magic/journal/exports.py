@@ -70,7 +70,7 @@ def markdown(conversation: Conversation) -> str:
         parts += [f"## {number}", _quoted(safe_markdown(_prompt_words(turn))), safe_markdown(turn.text)]
         facts = " · ".join(fact for fact in (turn.model, turn.reason) if fact)
         if facts:
-            parts.append(f"*{safe_markdown(facts)}*")
+            parts.append(f"*{safe_markdown(facts).strip()}*")
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 

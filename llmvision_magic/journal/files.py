@@ -71,7 +71,7 @@ def load(path: Path) -> Conversation:
     shown = shown_path(path)
     try:
         document = json.loads(read_text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(

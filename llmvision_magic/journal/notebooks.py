@@ -42,7 +42,7 @@ def conversations_from(path: Path) -> list[Conversation]:
     try:
         notebook = json.loads(read_text(path))
         cells = notebook["cells"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInput(f"{shown} is no notebook; expected a file like `NAME.ipynb`, as Jupyter saves it.") from None
     said: dict[str, list[Turn]] = {}
     for cell in cells if isinstance(cells, list) else []:

@@ -77,6 +77,11 @@ class Branching:
         if turn is not None and turn.status == "partial":
             raise InvalidInput("The last reply is still arriving; `%chat stop` ends it.")
         if turn is None or turn.is_whole or not turn.text:
+            asked = conversation.last_asked()
+            if asked is not None and asked.id != conversation.head:
+                raise InvalidInput(
+                    "There is nothing to continue: the last prompt got no text. `%chat retry` asks it again."
+                )
             raise InvalidInput(
                 f"There is nothing to continue: the last reply of `{conversation.name}` is complete. "
                 "`%chat retry` asks its prompt again."
@@ -88,6 +93,8 @@ class Branching:
     def do_edit(self, rest: str) -> None:
         conversation = self.session.conversation()
         number = rest or str(len(conversation.path()))
+        if number == "0" and not rest:
+            raise InvalidInput(f"There is nothing to edit: the current branch of `{conversation.name}` has no turns.")
         turn = conversation.turn_at(number)
         if not isinstance(turn.prompt, str) and any(part.get("type") != "text" for part in turn.prompt):
             raise InvalidInput(f"The prompt of turn {number} holds an image, which no text of a cell can hold.")
@@ -101,6 +108,10 @@ class Branching:
         options = parse_cell_line(rest, f"%chat {verb}")
         if options.replace:
             raise InvalidInput(f"`%chat {verb}` takes the place of the last turn; it takes no --replace.")
+        if options.attach or options.image or options.raw:
+            raise InvalidInput(
+                f"`%chat {verb}` asks what was asked before, with its values and images; it takes no -a, -i and --raw."
+            )
         return options, self.session.conversation(options.name)
 
     def _ask_again(self, conversation: Conversation, turn: Turn, options: CellLine, begun: str = "") -> None:
@@ -111,6 +122,7 @@ class Branching:
             options.system,
             options.once,
             replace=replaced,
+            format=options.format,
             begun=begun,
             typed=turn.typed,
         )

@@ -208,6 +208,10 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         raise InvalidInput(
             f"--format: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {result.format!r}.{hint}"
         )
+    if result.background and result.format == "code":
+        raise InvalidInput(
+            "--background cannot make a new cell, for other cells have run when the reply ends: no -f code."
+        )
     if result.once and result.replace:
         raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):

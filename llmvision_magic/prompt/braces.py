@@ -47,7 +47,7 @@ def _expression_at(prompt: str, begin: int) -> tuple[Expression, int]:
     first = end = prompt.find("}}", begin + 2)
     while 0 <= end < begin + LONGEST:
         source = prompt[begin + 2 : end].strip()
-        code = try_compile(source)
+        code = try_compile(source) or _try_compile_in_one_line(source)
         if code is not None:
             return Expression(source, code), end + 2
         end = prompt.find("}}", end + 1)
@@ -55,6 +55,13 @@ def _expression_at(prompt: str, begin: int) -> tuple[Expression, int]:
         f"`{{{{{in_line(prompt[begin + 2 : first])}}}}}` is no Python expression: double braces hold one that is "
         "evaluated here; `%%chat --raw` sends them as text."
     )
+
+
+def _try_compile_in_one_line(source: str) -> CodeType | None:
+    """The code of an expression that goes on over several lines, as a chain of methods does in brackets."""
+    if "\n" not in source or '"""' in source or "'''" in source:
+        return None
+    return try_compile(" ".join(source.split("\n")))
 
 
 def try_compile(source: str) -> CodeType | None:

@@ -200,9 +200,21 @@ def _plain(image: Any) -> Any:
         return image
     if image.mode.startswith("I;16"):  # converted, all above 255 would be white
         return image.point(lambda level: level * (1 / 257)).convert("L")
+    if image.mode in ("I", "F"):
+        return _scaled(image)
     if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _scaled(image: Any) -> Any:
+    """A picture of whole numbers or fractions of 32 bits in mode L."""
+    least, most = image.getextrema()
+    top = 1 if image.mode == "F" else 255 if most <= 255 else 65_535
+    if not 0 <= least <= most <= top:
+        expected = "0 to 1" if image.mode == "F" else "0 to 65,535"
+        raise ValueError(f"expected values from {expected}, got {least} to {most}")
+    return image.point(lambda level: level * (255 / top) + 0).convert("L")
 
 
 def _opaque(image: Any) -> Any:

@@ -57,8 +57,13 @@ class Masker:
 
     def __call__(self, text: str) -> str:
         """The text with each secret replaced by `MASK`."""
-        for pattern in (self._known, _SHAPES):
-            if pattern is not None:
-                text, count = pattern.subn(MASK, text)
-                self.count += count
-        return text
+        # Both look at the text as it is: a known secret may be a part of what only as a whole has a key's shape.
+        patterns = [pattern for pattern in (self._known, _SHAPES) if pattern is not None]
+        found = sorted(match.span() for pattern in patterns for match in pattern.finditer(text))
+        parts, done = [], 0
+        for begin, end in found:
+            if begin >= done:
+                parts += [text[done:begin], MASK]
+                self.count += 1
+            done = max(done, end)
+        return "".join([*parts, text[done:]])

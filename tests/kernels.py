@@ -89,7 +89,11 @@ class Cell:
             if self.clear_waits:
                 self.outputs.clear()
                 self.clear_waits = False
-            self.outputs.append(new)
+            last = self.outputs[-1] if self.outputs else None
+            if last is not None and kind == "stream" == last.kind and last.metadata == new.metadata:
+                last.text += new.text  # what is printed at once may come in two messages
+            else:
+                self.outputs.append(new)
 
 
 def _output_of(kind: str, content: dict[str, Any]) -> Output | None:
@@ -97,7 +101,7 @@ def _output_of(kind: str, content: dict[str, Any]) -> Output | None:
         display_id = content.get("transient", {}).get("display_id")
         return Output(kind, content["data"], content["metadata"], display_id=display_id)
     if kind == "stream":
-        return Output(kind, text=content["text"])
+        return Output(kind, text=content["text"], metadata={"name": content["name"]})
     if kind == "error":
         return Output(kind, text="\n".join(content["traceback"]), metadata={"ename": content["ename"]})
     return None

@@ -462,7 +462,7 @@ def test_search_knows_what_has_changed_since(path: Path):
 
 def test_list_is_by_notebook_and_by_last_use(path: Path):
     """Those of this notebook, or of all; the last used first; not those that are here."""
-    here, there = journal_at(path, "/work/here.ipynb"), journal_at(path, "/work/there.ipynb")
+    here, there = journal_at(path, "/notebooks/here.ipynb"), journal_at(path, "/notebooks/there.ipynb")
     first, second, third = Conversation("main"), Conversation("main"), Conversation("third")
     say(here, first, "one")
     say(there, second, "two")
@@ -474,9 +474,9 @@ def test_list_is_by_notebook_and_by_last_use(path: Path):
             return [one.id for one in kept_conversations(connection, **given)]
 
         assert listed() == [first.id, third.id, second.id]
-        assert listed(notebook="/work/here.ipynb", without={first.id}) == [third.id]
+        assert listed(notebook="/notebooks/here.ipynb", without={first.id}) == [third.id]
         assert kept_conversations(connection)[0].first == "one"
-        assert id_of(connection, "main", "/work/there.ipynb") == second.id
+        assert id_of(connection, "main", "/notebooks/there.ipynb") == second.id
         assert id_of(connection, "main") == first.id
         assert id_of(connection, third.id[:10]) == third.id
         with pytest.raises(InvalidInput, match="no kept conversation `nowhere`"):

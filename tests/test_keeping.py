@@ -33,7 +33,7 @@ def start(chat_server: ChatServer, tmp_path: Path) -> Start:
 @pytest.fixture
 def kernel(start: Start) -> Iterator[Kernel]:
     """One kernel with the extension loaded."""
-    with start(JPY_SESSION_NAME="/work/lecture.ipynb") as kernel:
+    with start(JPY_SESSION_NAME="/notebooks/lecture.ipynb") as kernel:
         kernel.ok("%load_ext llmvision_magic")
         yield kernel
 
@@ -72,7 +72,7 @@ def text_on_disk(path: Path) -> str:
 def test_killed_kernel_loses_nothing_that_was_on_disk(start: Start, chat_server: ChatServer, tmp_path: Path):
     """Killed in the middle of a reply: a new kernel goes on with it, and says that variables are gone."""
     chat_server.script(text_stream("One."), stream(sse("So far and no"), wait(), sse(" further")))
-    notebook = {"JPY_SESSION_NAME": "/work/lecture.ipynb"}
+    notebook = {"JPY_SESSION_NAME": "/notebooks/lecture.ipynb"}
     file = tmp_path / "kept" / "journal.sqlite3"
     with start(**notebook) as old:
         old.ok("%load_ext llmvision_magic")
@@ -134,11 +134,11 @@ def test_killed_before_any_text_has_the_prompt_on_disk(start: Start, chat_server
 def test_resume_beside_a_conversation_of_that_name(start: Start, chat_server: ChatServer):
     """Both stay; the resumed one gets another name. A number holds as it was listed; an id does too."""
     chat_server.script(text_stream("One."), text_stream("Two."), text_stream("Three."))
-    with start(JPY_SESSION_NAME="/work/a.ipynb") as old:
+    with start(JPY_SESSION_NAME="/notebooks/a.ipynb") as old:
         old.ok("%load_ext llmvision_magic")
         old.ok("%%chat\nfirst")
         old.ok("%%chat -n other\nsecond")
-        with start(JPY_SESSION_NAME="/work/b.ipynb") as new:
+        with start(JPY_SESSION_NAME="/notebooks/b.ipynb") as new:
             new.ok("%load_ext llmvision_magic")
             new.ok("%%chat\nmine")
             listed = new.ok("%chat resume").plain

@@ -27,7 +27,8 @@ def text_of(content: Content) -> str:
     """The text of a content, without its images."""
     if isinstance(content, str):
         return content
-    return "\n\n".join(str(part["text"]) for part in content if "text" in part)
+    texts = [part.get("text") for part in content]
+    return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from kernels import Kernel
 from servers.scripting import Answer
 
 
@@ -124,6 +125,14 @@ def chat_server(chat_server_process: ChatServer) -> Iterator[ChatServer]:
     chat_server_process.reset()
     yield chat_server_process
     chat_server_process.reset()
+
+
+@pytest.fixture
+def kernel(kernel_process: Kernel, chat_server: ChatServer) -> Iterator[Kernel]:
+    """The file's own `kernel_process` with the extension freshly loaded."""
+    kernel_process.ok("%load_ext llmvision_magic")
+    yield kernel_process
+    kernel_process.ok("%unload_ext llmvision_magic")
 
 
 @pytest.fixture

@@ -17,14 +17,6 @@ def kernel_process(chat_server_process) -> Iterator[Kernel]:
         yield kernel
 
 
-@pytest.fixture
-def kernel(kernel_process: Kernel, chat_server) -> Iterator[Kernel]:
-    """A kernel with the extension freshly loaded."""
-    kernel_process.ok("%load_ext llmvision_magic")
-    yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
-
-
 def contents(request) -> list[str]:
     """The texts of a request's messages."""
     return [message["content"] for message in request.json["messages"]]

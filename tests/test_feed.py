@@ -35,14 +35,6 @@ def kernel_process(chat_server_process, folder: Path) -> Iterator[Kernel]:
         yield kernel
 
 
-@pytest.fixture
-def kernel(kernel_process: Kernel, chat_server) -> Iterator[Kernel]:
-    """A kernel with the extension freshly loaded."""
-    kernel_process.ok("%load_ext llmvision_magic")
-    yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
-
-
 def sent(chat_server) -> str | list[dict]:
     """The content of the last message sent."""
     return chat_server.requests()[-1].json["messages"][-1]["content"]

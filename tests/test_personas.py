@@ -45,14 +45,6 @@ def kernel_process(chat_server_process, folder) -> Iterator[Kernel]:
         yield kernel
 
 
-@pytest.fixture
-def kernel(kernel_process: Kernel, chat_server) -> Iterator[Kernel]:
-    """A kernel with the extension freshly loaded."""
-    kernel_process.ok("%load_ext llmvision_magic")
-    yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
-
-
 def test_persona_gives_system_prompt_model_and_parameters(kernel, chat_server, folder):
     """Beside the notebook, by its file name; options of a cell are stronger."""
     (folder / "socrates.md").write_text(SOCRATES)

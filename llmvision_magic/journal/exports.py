@@ -16,8 +16,8 @@ from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.files import write_whole
 from llmvision_magic.journal.place import shown_path
-from llmvision_magic.journal.records import turn_record, words_of
-from llmvision_magic.messages import Reply
+from llmvision_magic.journal.records import turn_record
+from llmvision_magic.messages import Reply, text_of
 
 
 def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -> None:
@@ -82,7 +82,7 @@ def _prompt_words(turn: Turn) -> str:
     """A prompt in words; its images are counted."""
     images = 0 if isinstance(turn.prompt, str) else sum(part.get("type") != "text" for part in turn.prompt)
     told = f"({images} {'image' if images == 1 else 'images'} attached)" if images else ""
-    return "\n\n".join(part for part in (words_of(turn.prompt), told) if part)
+    return "\n\n".join(part for part in (text_of(turn.prompt), told) if part)
 
 
 def notebook(conversation: Conversation) -> str:
@@ -102,7 +102,7 @@ def notebook(conversation: Conversation) -> str:
         if turn.system != system:
             system = turn.system
             options += f" -s {shlex.quote(' '.join((system or '').split()))}"
-        words = words_of(turn.prompt)
+        words = text_of(turn.prompt)
         raw = " --raw" if "{{" in words else ""
         cells.append(_cell(turn.id, f"%%chat{options}{raw}\n{words}", [_output(conversation, turn)]))
         options = ""

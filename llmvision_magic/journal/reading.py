@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.records import content_from, settings_from, turn_from, words_of
+from llmvision_magic.journal.records import content_from, settings_from, turn_from
+from llmvision_magic.messages import text_of
 
 
 class Kept(NamedTuple):
@@ -53,7 +54,7 @@ def kept_conversations(
 
 
 def _words(prompt: str | None) -> str:
-    return "" if prompt is None else words_of(content_from(json.loads(prompt)))
+    return "" if prompt is None else text_of(content_from(json.loads(prompt)))
 
 
 def id_of(connection: sqlite3.Connection, word: str, notebook: str | None = None) -> str:

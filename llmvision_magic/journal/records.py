@@ -44,14 +44,6 @@ def content_from(value: object) -> Content:
     raise ValueError("a prompt is expected as text or a list of parts")
 
 
-def words_of(content: Content) -> str:
-    """The text of a prompt, without its images."""
-    if isinstance(content, str):
-        return content
-    texts = [part.get("text") for part in content]
-    return "\n\n".join(text for text in texts if isinstance(text, str))
-
-
 def usage_from(value: object) -> Usage | None:
     """Token counts from their JSON value; what is no count is left out."""
     if not isinstance(value, Mapping):

@@ -7,7 +7,8 @@ import sqlite3
 from typing import NamedTuple
 
 from llmvision_magic.journal.database import transaction
-from llmvision_magic.journal.records import content_from, storable, words_of
+from llmvision_magic.journal.records import content_from, storable
+from llmvision_magic.messages import text_of
 
 SHORTEST = 3
 """Characters that the index can look for; shorter words are looked for in the texts themselves."""
@@ -115,7 +116,7 @@ def _quoted(word: str) -> str:
 
 
 def _words_of(prompt: str) -> str:
-    return words_of(content_from(json.loads(prompt)))
+    return text_of(content_from(json.loads(prompt)))
 
 
 def _has_all(prompt: str, reply: str, words: str) -> bool:

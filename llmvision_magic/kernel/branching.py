@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.history import first_words, history_page, text_of, tree_page
+from llmvision_magic.kernel.history import first_words, history_page, tree_page
 from llmvision_magic.kernel.options import CellLine, parse_cell_line, split_line
 from llmvision_magic.kernel.pages import code_span, counted
+from llmvision_magic.messages import text_of
 from llmvision_magic.session import Ask, Session
 
 if TYPE_CHECKING:

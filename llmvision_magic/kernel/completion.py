@@ -42,7 +42,7 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         return _names(magics, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
         return ()
-    return (flag for option in OPTIONS if not option.planned for flag in option.flags)
+    return (flag for option in OPTIONS for flag in option.flags)
 
 
 def _names(magics: ChatMagics, typed: str) -> Iterable[str]:

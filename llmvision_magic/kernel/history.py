@@ -45,7 +45,7 @@ def _turn_page(number: int, turn: Turn) -> str:
     # Written anew, each text is complete in itself: a fence that an interrupted reply left open ends with it.
     from llmvision_magic.rendering import safe_markdown
 
-    prompt, text = safe_markdown(text_of(turn.prompt)), safe_markdown(turn.text)
+    prompt, text = safe_markdown(shown_prompt(turn.prompt)), safe_markdown(turn.text)
     parts = ["---", f"**{number} · you**", prompt, f"**{turn.model or 'model'}**", text, *_marks(turn)]
     return "\n\n".join(part for part in parts if part)
 
@@ -101,11 +101,11 @@ def _tree_row(conversation: Conversation, turn: Turn, depth: int) -> str:
 
 def first_words(prompt: Content, most: int = FIRST_WORDS) -> str:
     """The beginning of a prompt, in one line, with nothing in it that is Markdown to a code block."""
-    words = " ".join(text_of(prompt).replace("`", "'").split())
+    words = " ".join(shown_prompt(prompt).replace("`", "'").split())
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-def text_of(content: Content) -> str:
+def shown_prompt(content: Content) -> str:
     """A prompt's text; of parts, the texts, with a word in place of each image."""
     if isinstance(content, str):
         return content

@@ -24,7 +24,6 @@ class Option(NamedTuple):
         help: One sentence.
         setting: The setting it gives a value to, if it is one.
         repeatable: Whether it may be given several times.
-        planned: Declared, and not there yet.
     """
 
     flags: tuple[str, ...]
@@ -32,7 +31,6 @@ class Option(NamedTuple):
     help: str
     setting: str = ""
     repeatable: bool = False
-    planned: bool = False
 
     @property
     def name(self) -> str:
@@ -168,7 +166,7 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         magic: What the options stand behind, for messages.
 
     Raises:
-        InvalidInput: An unknown option (the nearest is named), one that is not there yet, a value of the wrong kind, or
+        InvalidInput: An unknown option (the nearest is named), a value of the wrong kind, or
             words that are no option.
     """
     words = _cell_words(line)
@@ -195,8 +193,6 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
     for option in OPTIONS:
         if option.name not in values:
             continue
-        if option.planned:
-            raise InvalidInput(f"%%chat: `{option.flags[-1]}` is not there yet; it comes with a later version.")
         value = values[option.name]
         if option.setting:
             setting = next(setting for setting in SETTINGS if setting.name == option.setting)
@@ -223,10 +219,9 @@ def options_help() -> str:
     """All options as a Markdown table."""
     rows = ["| option | what it does |", "| --- | --- |"]
     for option in OPTIONS:
-        if not option.planned:
-            flags = ", ".join(f"`{flag}`" for flag in option.flags)
-            value = f" `{option.value}`" if option.value else ""
-            rows.append(f"| {flags}{value} | {option.help}{' May be repeated.' if option.repeatable else ''} |")
+        flags = ", ".join(f"`{flag}`" for flag in option.flags)
+        value = f" `{option.value}`" if option.value else ""
+        rows.append(f"| {flags}{value} | {option.help}{' May be repeated.' if option.repeatable else ''} |")
     return "\n".join(rows)
 
 
@@ -234,7 +229,6 @@ def options_text() -> str:
     """All options as plain text, for ``%%chat?``."""
     lines = ["Ask a language model: options on the line of %%chat, the prompt in the lines below it.", ""]
     for option in OPTIONS:
-        if not option.planned:
-            lines.append(f"  {', '.join(option.flags)} {option.value}".rstrip())
-            lines.append(f"      {option.help}{' May be repeated.' if option.repeatable else ''}")
+        lines.append(f"  {', '.join(option.flags)} {option.value}".rstrip())
+        lines.append(f"      {option.help}{' May be repeated.' if option.repeatable else ''}")
     return "\n".join([*lines, "", "Example:", "", "    %%chat -t 0.2 -o reply", "    Explain list comprehensions."])

@@ -1,6 +1,7 @@
 """Talk to a language model from a notebook.
 
-``%load_ext llmvision_magic`` registers ``%%chat`` and ``%chat``. In Python: `ChatClient`, `Conversation`, `Reply`.
+``%load_ext llmvision_magic`` registers ``%%chat`` and ``%chat``. In Python: `ChatClient`, `ChatPanel`,
+`Conversation`, `Reply`.
 The promise is `__all__`; everything else may move.
 """
 
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel import load_ipython_extension, unload_ipython_extension
     from llmvision_magic.messages import Reply
+    from llmvision_magic.panel import ChatPanel
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ChatClient",
+    "ChatPanel",
     "Conversation",
     "Reply",
     "errors",
@@ -28,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "ChatClient": "llmvision_magic.client",
+    "ChatPanel": "llmvision_magic.panel",
     "Conversation": "llmvision_magic.conversation",
     "Reply": "llmvision_magic.messages",
     "load_ipython_extension": "llmvision_magic.kernel",

@@ -29,6 +29,7 @@ class Turn:
         typed: The prompt as it was typed, with its `{{…}}`, where what was sent is another text.
         execution: Which run of the cell asked: a loop in one cell asks many times, and each is a turn of its own.
         left_out: How many of the oldest turns were not sent with it, for the model's context was full.
+        excluded: Whether it is left out of what is sent, for the user wishes so.
         created: Unix time in seconds.
     """
 
@@ -46,6 +47,7 @@ class Turn:
     typed: str | None = None
     execution: str | None = None
     left_out: int = 0
+    excluded: bool = False
     created: float = field(default_factory=time.time)
 
     @property
@@ -149,6 +151,17 @@ class Conversation:
         self.head = turn_id
         self.asked = None
 
+    def newest_after(self, turn_id: str) -> str:
+        """Id of the last turn of the branch that leads through a turn; of several branches, the newest one."""
+        followers = {turn.parent: turn.id for turn in list(self.turns.values())}  # of each, the one that came last
+        while turn_id in followers:
+            turn_id = followers[turn_id]
+        return turn_id
+
+    def exclude(self, turn_id: str, excluded: bool) -> None:
+        """Leave a turn out of what is sent, or take it in again. It stays where it is."""
+        self.turns[turn_id] = replace(self.turns[turn_id], excluded=excluded)
+
     def last_asked(self) -> Turn | None:
         """The turn whose prompt was asked last, also if it failed and is no part of the branch."""
         turn_id = self.asked or self.head
@@ -229,4 +242,4 @@ class Conversation:
 
     def sendable(self, upto: str | None) -> list[Turn]:
         """The turns of a branch that are sent, oldest first: those with text, for servers refuse empty messages."""
-        return [turn for turn in self._up_from(upto) if turn.text][::-1]
+        return [turn for turn in self._up_from(upto) if turn.text and not turn.excluded][::-1]

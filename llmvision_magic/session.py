@@ -6,10 +6,12 @@ Cells, and whatever else asks, call `Session.ask`; it knows neither who asked no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
+from llmvision_magic.audience import Together, Watcher
 from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import (
@@ -26,7 +28,15 @@ from llmvision_magic.journal import UNRECORDED, Journal
 from llmvision_magic.messages import Content, Delta, Message, image_count
 from llmvision_magic.offering import Format, offer_of
 from llmvision_magic.pacing import Paced
-from llmvision_magic.settings import REQUEST_PARAMETERS, Settings, nearest
+from llmvision_magic.settings import (
+    BY_NAME,
+    NO_ENVIRONMENT,
+    REQUEST_PARAMETERS,
+    Settings,
+    nearest,
+    parse_value,
+    setting_named,
+)
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import Spent
 from llmvision_magic.wire import Parameters, Request
@@ -144,6 +154,8 @@ class Session:
         current: Name of the conversation that is used when none is named.
         spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
+        stops: By turn whose reply arrives: ends it.
+        watchers: Who sees what happens here.
         models: What servers offer, by address, as far as they were asked.
         offered: Ids of the kept conversations that were listed last, as they were numbered.
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
@@ -154,6 +166,8 @@ class Session:
     current: str = "main"
     spent: dict[tuple[str, str], Spent] = field(default_factory=dict)
     arriving: dict[str, threading.Event] = field(default_factory=dict)
+    stops: dict[str, Stop] = field(default_factory=dict)
+    watchers: list[Watcher] = field(default_factory=list)
     models: dict[str, list[str]] = field(default_factory=dict)
     offered: list[str] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
@@ -188,10 +202,44 @@ class Session:
         self.current = name
         return conversation
 
+    def rename(self, name: str, to: str) -> Conversation:
+        """Give a conversation another name.
+
+        Raises:
+            InvalidInput: There is none of that name, or the new one is taken or is no name.
+        """
+        conversation = self.conversation(name)
+        if to != name and to in self.conversations:
+            raise InvalidInput(f"There is a conversation `{to}` already; `%chat use {to}` goes to it.")
+        conversation.name = checked_name(to)
+        # Made anew, so that it keeps its place in the order.
+        self.conversations = {one.name: one for one in self.conversations.values()}
+        self.current = to if self.current == name else self.current
+        self.spent = {(to if of == name else of, model): spent for (of, model), spent in self.spent.items()}
+        return conversation
+
+    def set_value(self, conversation: Conversation, name: str, value: object) -> None:
+        """Set a value for a conversation; None takes it back.
+
+        Raises:
+            InvalidInput: It is none that the setting can have, or there is no such setting.
+        """
+        name = setting_named(name).name
+        if value is None:
+            conversation.settings.pop(name, None)
+        else:
+            conversation.settings[name] = checked_value(name, value)
+
     def note(self) -> None:
-        """Bring what a verb may have changed into the journal: where a conversation stands, its settings, its name."""
-        for conversation in self.conversations.values():
+        """Bring what may have changed into the journal, a conversation's head, settings and name; tell the watchers."""
+        for conversation in list(self.conversations.values()):
             self.journal.note(conversation)
+        self._tell()
+
+    def _tell(self) -> None:
+        for watcher in list(self.watchers):
+            with suppress(Exception):  # what fails there must not end what happens here
+                watcher.changed()
 
     def drop(self, name: str) -> None:
         """Forget a conversation with all its turns, on disk too. When it was the last one, an empty `main` begins.
@@ -295,6 +343,7 @@ class Session:
         cell = replaced.cell if replaced and replaced.cell else ask.cell
         turn = conversation.begin(ask.prompt, parent=plan.parent, cell=cell, execution=ask.execution, typed=ask.typed)
         self.arriving[turn.id] = threading.Event()
+        self._tell()
         return Begun(plan, turn, fallback)
 
     def run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
@@ -305,6 +354,34 @@ class Session:
         Returns:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
         """
+        with self._watched(begun, view, stop) as watched:
+            return self._run(begun, watched, stop)
+
+    @contextmanager
+    def _watched(self, begun: Begun, view: View, stop: Stop) -> Iterator[View]:
+        """The view joined with those of the watchers, while the reply arrives."""
+        turn = begun.turn
+        if turn is None:  # nobody's history: nobody else's affair
+            yield view
+            return
+        others: list[View] = []
+        for watcher in list(self.watchers):
+            with suppress(Exception):
+                if (other := watcher.view_of(begun.plan.conversation, turn)) is not None:
+                    others.append(other)
+        self.stops[turn.id] = stop
+        try:
+            yield Together(view, others) if others else view
+        except BaseException:
+            for other in others:
+                with suppress(Exception):
+                    other.leave()
+            raise
+        finally:
+            self.stops.pop(turn.id, None)
+            self._tell()
+
+    def _run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
         plan, turn, fallback = begun.plan, begun.turn, begun.fallback
         conversation, record = plan.conversation, UNRECORDED
         arrival = Arrival(plan.target, view, plan.ask.begun)
@@ -422,6 +499,18 @@ def checked_name(name: str) -> str:
     if not name or not all(character.isalnum() or character in "-_." for character in name):
         raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
     return name
+
+
+def checked_value(name: str, value: object) -> object:
+    """A setting's value as it is used.
+
+    Raises:
+        InvalidInput: It is none that the setting can have.
+    """
+    parsed = parse_value(BY_NAME[name], value)
+    # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
+    parameters_from(Settings([("conversation", {name: parsed})], NO_ENVIRONMENT))
+    return parsed
 
 
 def parameters_from(settings: Settings) -> Parameters:

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -112,11 +113,13 @@ class Kernel:
 
     Attributes:
         heard: Every message it has sent, also those that belong to no cell here. Kept only where a test sets a list.
+        listeners: Called with each message.
     """
 
     def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
         self.heard: list[dict[str, Any]] | None = None
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.client = manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=DEADLINE)
@@ -167,7 +170,14 @@ class Kernel:
     def _noted(self, message: dict[str, Any]) -> dict[str, Any]:
         if self.heard is not None:
             self.heard.append(message)
+        for listener in self.listeners:
+            listener(message)
         return message
+
+    def hear(self, seconds: float) -> None:
+        """Take one message that belongs to no running cell, if one comes in that time."""
+        with suppress(Empty):
+            self._noted(self.client.get_iopub_msg(timeout=seconds))
 
     def ok(self, code: str, **options: Any) -> Cell:
         """Run a cell that must succeed."""
@@ -188,6 +198,12 @@ class Kernel:
     def inspect(self, code: str) -> str:
         """What ``?`` shows."""
         return self.ok(code).reply["payload"][0]["data"]["text/plain"]
+
+    def subshell(self) -> str:
+        """A new subshell (JEP 91), as JupyterLab makes one for the messages of widgets; its id."""
+        control = self.client.control_channel
+        control.send(self.client.session.msg("create_subshell_request", {}))
+        return self.client.get_control_msg(timeout=DEADLINE)["content"]["subshell_id"]
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

@@ -67,7 +67,7 @@ def markdown(conversation: Conversation) -> str:
     if conversation.system:
         parts += ["**System prompt**", _quoted(safe_markdown(conversation.system))]
     for number, turn in enumerate(turns, 1):
-        parts += [f"## {number}", _quoted(safe_markdown(_prompt_words(turn))), safe_markdown(turn.text)]
+        parts += [f"## {number}", _quoted(safe_markdown(prompt_words(turn))), safe_markdown(turn.text)]
         facts = " · ".join(fact for fact in (turn.model, turn.reason) if fact)
         if facts:
             parts.append(f"*{safe_markdown(facts).strip()}*")
@@ -78,7 +78,7 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
-def _prompt_words(turn: Turn) -> str:
+def prompt_words(turn: Turn) -> str:
     """A prompt in words; its images are counted."""
     images = 0 if isinstance(turn.prompt, str) else sum(part.get("type") != "text" for part in turn.prompt)
     told = f"({images} {'image' if images == 1 else 'images'} attached)" if images else ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.extension import Extension
+    from llmvision_magic.kernel.magics import ChatMagics
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -28,3 +29,10 @@ def unload_ipython_extension(shell: Shell) -> None:
     if extension is not None:
         delattr(shell, _ATTRIBUTE)
         extension.unload()
+
+
+def loaded_magics(shell: Shell) -> ChatMagics:
+    """The magics of this shell; the extension is loaded if it is not yet."""
+    load_ipython_extension(shell)
+    extension: Extension = getattr(shell, _ATTRIBUTE)
+    return extension.magics

@@ -23,6 +23,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.history import first_words
 from llmvision_magic.kernel.notebook import final_bundle, metadata_of
 from llmvision_magic.kernel.pages import code_span
+from llmvision_magic.kernel.publishing import Update, updater
 from llmvision_magic.messages import Reply
 from llmvision_magic.rendering import (
     MOST_SHOWN,
@@ -53,9 +54,6 @@ ENDING = 1.0
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
-
-Update = Callable[[dict[str, str], dict[str, object]], None]
-"""Shows a bundle with its metadata in place of what the output showed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class Background:
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
             return PrintedAtEnd(f"{number} · {words}", bind)
         display_id = uuid.uuid4().hex[:12]
-        view = NotebookUpdates(number, _updater(self._shell.display_pub, display_id), bind)
+        view = NotebookUpdates(number, updater(self._shell.display_pub, display_id), bind)
         self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
         return view
 
@@ -171,19 +169,6 @@ class Background:
         """End all replies."""
         atexit.unregister(self.close)
         self._end(list(self._arriving.values()))
-
-
-def _updater(publisher: Any, display_id: str) -> Update:
-    """What a thread updates an output with. The publisher's own methods would name the cell that runs now."""
-    parent = publisher.parent_header
-
-    def update(bundle: dict[str, str], metadata: dict[str, object]) -> None:
-        content = {"data": bundle, "metadata": metadata, "transient": {"display_id": display_id}}
-        publisher.session.send(
-            publisher.pub_socket, "update_display_data", content, parent=parent, ident=publisher.topic
-        )
-
-    return update
 
 
 class NotebookUpdates:

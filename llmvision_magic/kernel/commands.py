@@ -22,8 +22,8 @@ from llmvision_magic.kernel.pages import (
 )
 from llmvision_magic.kernel.verbs import verb_help
 from llmvision_magic.keys import checked_origin
-from llmvision_magic.session import Ask, parameters_from
-from llmvision_magic.settings import NO_ENVIRONMENT, Settings, parse_value, setting_named
+from llmvision_magic.session import Ask
+from llmvision_magic.settings import Settings, parse_value, setting_named
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import read_prices
 
@@ -51,6 +51,9 @@ class Front(Protocol):
 
     def page(self, markdown: str) -> None:
         """Show a page of ours, written in Markdown."""
+
+    def panel(self, conversation: str | None, side: bool) -> None:
+        """Show a chat panel, in this cell or beside the notebook."""
 
     def read_secret(self, prompt: str) -> str:
         """Ask for a secret with hidden input."""
@@ -145,9 +148,7 @@ class Commands(Branching, Keeping):
         if isinstance(value, dict):
             earlier = conversation.settings.get(setting.name)
             value = {**(earlier if isinstance(earlier, dict) else {}), **value}
-        # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
-        parameters_from(Settings([("conversation", {setting.name: value})], NO_ENVIRONMENT))
-        conversation.settings[setting.name] = value
+        self.session.set_value(conversation, setting.name, value)
 
     def do_unset(self, rest: str) -> None:
         conversation = self.session.conversation()
@@ -177,6 +178,13 @@ class Commands(Branching, Keeping):
     def do_fix(self, rest: str) -> None:
         _expect_nothing("fix", rest)
         self.front.fix()
+
+    def do_panel(self, rest: str) -> None:
+        words = split_line(rest)
+        names = [word for word in words if word != "--side"]
+        if len(names) > 1 or (names[:1] and names[0].startswith("-")):
+            raise InvalidInput(f"`%chat panel` takes a conversation's name and --side, got {rest!r}.")
+        self.front.panel(self.session.conversation(names[0]).name if names else None, len(names) < len(words))
 
     def do_usage(self, rest: str) -> None:
         _expect_nothing("usage", rest)

@@ -39,13 +39,13 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
     if last in ("-f", "--format"):
         return FORMATS
     if last in EXPRESSIONS:
-        return _names(magics, typed)
+        return names(magics, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
         return ()
     return (flag for option in OPTIONS for flag in option.flags)
 
 
-def _names(magics: ChatMagics, typed: str) -> Iterable[str]:
+def names(magics: ChatMagics, typed: str) -> Iterable[str]:
     """The notebook's names, and the attributes of one that is typed already."""
     shell: Any = magics.shell
     if "." in typed:
@@ -67,8 +67,8 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         from llmvision_magic.personas import known_personas
 
         return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
-    if before == ["history"]:
-        return (*magics.session.conversations, "--tree")
+    if before in (["history"], ["panel"]):
+        return (*magics.session.conversations, "--tree" if before == ["history"] else "--side")
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:

@@ -24,13 +24,13 @@ class Extension:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._magics = ChatMagics(shell)
+        self.magics = ChatMagics(shell)
         self._before: dict[tuple[str, str], object] = {}
         self._register()
-        self._matcher = _matcher_for(self._magics)
+        self._matcher = _matcher_for(self.magics)
         shell.Completer.custom_matchers.append(self._matcher)
         shell.input_transformers_cleanup.append(_keep_prompts)
-        shell.events.register("post_run_cell", self._magics.failures.note)
+        shell.events.register("post_run_cell", self.magics.failures.note)
         self._exceptions_before = (shell.custom_exceptions, shell.CustomTB)
         self._quiet_errors()
 
@@ -38,8 +38,8 @@ class Extension:
         table = self._shell.magics_manager.magics
         for name in NAMES:
             for kind, function, page, summary in (
-                ("line", self._magics.line_chat, _line_help, "Conversations with a language model."),
-                ("cell", self._magics.cell_chat, _cell_help, "Ask a language model; the body is the prompt."),
+                ("line", self.magics.line_chat, _line_help, "Conversations with a language model."),
+                ("cell", self.magics.cell_chat, _cell_help, "Ask a language model; the body is the prompt."),
             ):
                 if name in table[kind]:
                     self._before[kind, name] = table[kind][name]
@@ -73,7 +73,7 @@ class Extension:
         """Take everything out again, end replies in the background and the embedded model's server."""
         from llmvision_magic.connections import close_shared
 
-        self._magics.close()
+        self.magics.close()
         table = self._shell.magics_manager.magics
         for name in NAMES:
             for kind in ("line", "cell"):
@@ -81,12 +81,12 @@ class Extension:
                     table[kind][name] = self._before[kind, name]
                 else:
                     table[kind].pop(name, None)
-        self._shell.configurables.remove(self._magics)  # where IPython's base class has put it, for %config
+        self._shell.configurables.remove(self.magics)  # where IPython's base class has put it, for %config
         if self._matcher in self._shell.Completer.custom_matchers:
             self._shell.Completer.custom_matchers.remove(self._matcher)
         if _keep_prompts in self._shell.input_transformers_cleanup:
             self._shell.input_transformers_cleanup.remove(_keep_prompts)
-        self._shell.events.unregister("post_run_cell", self._magics.failures.note)
+        self._shell.events.unregister("post_run_cell", self.magics.failures.note)
         self._shell.custom_exceptions, self._shell.CustomTB = self._exceptions_before
         close_shared()
 

@@ -35,7 +35,7 @@ def _left_out(turns: list[Turn], context_tokens: int | None) -> list[str]:
     left_out = turns[-1].left_out
     if not left_out:
         return []
-    sent = [number for number, turn in enumerate(turns[:-1], 1) if turn.text][:left_out]
+    sent = [number for number, turn in enumerate(turns[:-1], 1) if turn.text and not turn.excluded][:left_out]
     which = f"turn {sent[0]} was" if len(sent) == 1 else f"turns {sent[0]} to {sent[-1]} were"
     size = f" of {context_tokens:,} tokens" if context_tokens else ""
     return [f"The last prompt went without the oldest: {which} not sent, for the model's context{size} was full."]
@@ -57,6 +57,7 @@ def _marks(turn: Turn) -> list[str]:
     marks = [f"*{turn.status}*"] if turn.status != "complete" else []
     marks += [turn.reason] if turn.reason else []
     marks += ["*Not sent along: it has no text.*"] if not turn.text else []
+    marks += ["*Not sent along: left out in the panel.*"] if turn.excluded else []
     return [" ".join(marks)] if marks else []
 
 

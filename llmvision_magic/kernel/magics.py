@@ -71,6 +71,7 @@ class ChatMagics(Magics):
         self._session: Session | None = None
         self.failures = Failures(shell)
         self._background: Background | None = None
+        self._closing: list[Callable[[], None]] = []
 
     @property
     def session(self) -> Session:
@@ -194,8 +195,24 @@ class ChatMagics(Magics):
             raise InvalidInput(NONE_RUNNING)
         return self._background.stop(which)
 
+    def when_closed(self, action: Callable[[], None]) -> Callable[[], None]:
+        """Have something done when the extension is unloaded.
+
+        Returns:
+            A function that takes it back.
+        """
+        self._closing.append(action)
+
+        def forget() -> None:
+            if action in self._closing:
+                self._closing.remove(action)
+
+        return forget
+
     def close(self) -> None:
-        """End what runs in the background, and let go of the journal: the extension is unloaded."""
+        """Close the panels, end what runs in the background, and let go of the journal: the extension is unloaded."""
+        for action in list(self._closing):
+            action()
         if self._background is not None:
             self._background.close()
         if self._session is not None:
@@ -212,6 +229,22 @@ class ChatMagics(Magics):
         from llmvision_magic.kernel.terminal import print_page
 
         print_page(markdown, sys.stdout)
+
+    def panel(self, conversation: str | None, side: bool) -> None:
+        """Show a chat panel, in this cell or beside the notebook.
+
+        Raises:
+            InvalidInput: This is no notebook, or what docks it is not installed.
+        """
+        if not self._in_notebook:
+            raise InvalidInput("A chat panel needs a notebook; here `%%chat` and `%chat ask TEXT` answer.")
+        from llmvision_magic.panel import ChatPanel
+        from llmvision_magic.panel.docking import docked
+
+        if side:
+            docked(lambda: ChatPanel(conversation))
+        else:
+            ChatPanel(conversation)._ipython_display_()
 
     def read_secret(self, prompt: str) -> str:
         """Ask for a secret with hidden input.
@@ -260,6 +293,12 @@ class ChatMagics(Magics):
         with ordinary_interrupts(stop):
             composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
         return composed.content, composed.notes
+
+    def compose(self, prompt: str, conversation: Conversation, stop: Stop) -> tuple[Content, tuple[str, ...]]:
+        """A prompt from elsewhere with the values it names; see `_composed`."""
+        from llmvision_magic.kernel.options import CellLine
+
+        return self._composed(prompt, CellLine(name=conversation.name), stop)
 
     def _values(self, settings: Settings) -> Values:
         from llmvision_magic.prompt import Values, secret_values

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 Publisher = Any
 """IPython's display publisher; IPython publishes no types for it."""
+
+Update = Callable[[dict[str, str], dict[str, object]], None]
+"""Shows a bundle with its metadata in place of what an output showed."""
+
+
+def updater(publisher: Publisher, display_id: str) -> Update:
+    """What updates an output from any thread, as a message of the cell that runs now.
+
+    The publisher's own methods would name the cell that runs then.
+    """
+    parent = publisher.parent_header
+
+    def update(bundle: dict[str, str], metadata: dict[str, object]) -> None:
+        content = {"data": bundle, "metadata": metadata, "transient": {"display_id": display_id}}
+        publisher.session.send(
+            publisher.pub_socket, "update_display_data", content, parent=parent, ident=publisher.topic
+        )
+
+    return update
 
 
 @contextmanager

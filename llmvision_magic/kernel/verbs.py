@@ -51,6 +51,10 @@ name as the replies' footers show it:
 {"currency": "EUR", "models": {"some-model": {"prompt": 0.15, "completion": 0.6}}}
 ```"""
 
+PANEL_HELP = """The panel and the cells are one conversation: what is asked in one appears in the other. In Python it is
+`ChatPanel()`; its parameters are those of the conversation: `panel.temperature = 0.2`. Docking needs `sidecar`
+(`pip install sidecar`)."""
+
 RESUME_HELP = (
     "Show this notebook's last conversations; go on with one (by number, id or name), or rebuild it from a notebook."
 )
@@ -136,6 +140,14 @@ VERBS: tuple[Verb, ...] = (
         more=PRICES_HELP,
     ),
     Verb("key", "[forget]", "Ask for the API key with hidden input, or forget it.", "%chat key", "forget"),
+    Verb(
+        "panel",
+        "[NAME] [--side]",
+        "Show a chat panel on the current conversation, or on the one named; --side docks it beside the notebook.",
+        "%chat panel",
+        "conversation",
+        PANEL_HELP,
+    ),
     Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from"),
     Verb(
         "log",
@@ -149,7 +161,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
-PLANNED = ("panel", "record", "replay", "live", "doctor")
+PLANNED = ("record", "replay", "live", "doctor")
 """Verbs whose names are settled and that are not there yet."""
 
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -11,9 +11,13 @@ from llmvision_magic.rendering.bundle import (
     MOST_SHOWN,
     Footer,
     blocks_bundle,
+    not_all_shown,
     reply_bundle,
+    reply_html,
     status_html,
+    style,
     style_bundle,
+    stylesheet,
     text_bundle,
 )
 from llmvision_magic.rendering.terminal import plain_for_terminal
@@ -26,12 +30,16 @@ __all__ = [
     "Update",
     "blocks_bundle",
     "code_blocks",
+    "not_all_shown",
     "plain_for_terminal",
     "render",
     "reply_bundle",
+    "reply_html",
     "safe_markdown",
     "status_html",
+    "style",
     "style_bundle",
+    "stylesheet",
     "text_bundle",
 ]
 

@@ -7,9 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 
 from llmvision_magic.messages import Reply
 from llmvision_magic.rendering.blocks import Block, try_join
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 # JupyterLab's MathJax looks for its marks in every HTML output but those that carry the first class; the second is the
 # same for MathJax 2.
@@ -73,18 +77,12 @@ def reply_bundle(
         first two hold at most `shown_length` characters of the reply, and the HTML then says so.
     """
     from llmvision_magic.rendering.defuse import rewritten
-    from llmvision_magic.rendering.html import render, written
-    from llmvision_magic.rendering.markdown import try_parse
+    from llmvision_magic.rendering.html import render
 
     shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
     footer = _telling_what_is_shown(footer, reply, shown)
-    whole = try_join(blocks, shown, in_parts=at_once)
-    if whole is None:
-        tokens = try_parse(shown)
-        body = written(tokens, shown)
-    else:
-        tokens, body = whole
+    tokens, body = _whole(shown, blocks, in_parts=at_once)
     others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
     for number, text in enumerate(others, start=2):
         body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
@@ -94,6 +92,34 @@ def reply_bundle(
         "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
+
+
+def _whole(shown: str, blocks: Sequence[Block], *, in_parts: bool = False) -> tuple[list[Token] | None, str]:
+    """Tokens and HTML of what is shown of a text; of its blocks, what was made is not made again."""
+    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.markdown import try_parse
+
+    joined = try_join(blocks, shown, in_parts=in_parts)
+    if joined is not None:
+        return joined
+    tokens = try_parse(shown)
+    return tokens, written(tokens, shown)
+
+
+def reply_html(text: str, blocks: Sequence[Block] = ()) -> str:
+    """A reply's text as a safe HTML fragment, as `reply_bundle` shows it.
+
+    Args:
+        text: Markdown, any string; of a long one the first part is shown, see `not_all_shown`.
+        blocks: Its blocks as they were shown while it arrived.
+    """
+    return _whole(text[: shown_length(text)], blocks)[1]
+
+
+def not_all_shown(text: str) -> str:
+    """A sentence that says how much of a long text is shown; "" when all of it is."""
+    shown = shown_length(text)
+    return "" if shown == len(text) else _only_the_first(shown, len(text))
 
 
 def shown_length(text: str) -> int:
@@ -125,8 +151,11 @@ def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
 def _telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
     if len(reply.text) == len(shown):
         return footer
-    kept = f"Only the first {len(shown):,} of {len(reply.text):,} characters are shown; the plain text has all."
-    return Footer(footer.parts, f"{footer.notice} {kept}".strip())
+    return Footer(footer.parts, f"{footer.notice} {_only_the_first(len(shown), len(reply.text))}".strip())
+
+
+def _only_the_first(shown: int, length: int) -> str:
+    return f"Only the first {shown:,} of {length:,} characters are shown; the plain text has all."
 
 
 def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
@@ -151,6 +180,11 @@ def style_bundle() -> dict[str, str]:
 def status_html(text: str) -> str:
     """A quiet line in place of a reply that has not begun: "waiting 3 s"."""
     return f'<div class="mathjax_ignore tex2jax_ignore" style="opacity:.65;font-size:.9em">{escape(text)}</div>'
+
+
+def stylesheet() -> str:
+    """The whole style of a reply, for a page that is ours: replies and their blocks stand in ``div.llmvm``."""
+    return re.sub(r"</?style>", "", style() + _ARRIVING_STYLE)
 
 
 def style(body: str | None = None) -> str:

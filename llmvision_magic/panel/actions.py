@@ -1,0 +1,125 @@
+"""What the page asks for, done in the session. Runs in the kernel's main thread."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from llmvision_magic.audience import Elsewhere
+from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.messages import Content, text_of
+from llmvision_magic.session import Ask
+from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
+    from llmvision_magic.panel.host import Host
+    from llmvision_magic.panel.requests import File, Request
+    from llmvision_magic.panel.showing import Showing
+
+
+class Actions:
+    """One method ``do_X`` for each request that changes something."""
+
+    def __init__(self, host: Host, showing: Showing) -> None:
+        self._host = host
+        self._showing = showing
+
+    def run(self, request: Request) -> None:
+        """Do what is asked.
+
+        Raises:
+            ChatError: It cannot be done; nothing has changed.
+        """
+        getattr(self, f"do_{request.do}")(request)
+        self._host.session.note()
+
+    def do_ask(self, request: Request) -> None:
+        conversation = self._showing.conversation
+        self._ask(conversation, *self._composed(conversation, request.text, request.files))
+
+    def do_edit(self, request: Request) -> None:
+        conversation, turn = self._turn(request)
+        content, typed, notes = self._composed(conversation, request.text, ())
+        images = () if isinstance(turn.prompt, str) else tuple(p for p in turn.prompt if p.get("type") != "text")
+        if images:
+            content = ({"type": "text", "text": text_of(content)}, *images)
+        self._ask(conversation, content, typed, notes, replace=turn.id)
+
+    def do_retry(self, request: Request) -> None:
+        conversation, turn = self._turn(request)
+        self._ask(conversation, turn.prompt, turn.typed, (), replace=turn.id)
+
+    def do_continue(self, request: Request) -> None:
+        conversation, turn = self._turn(request)
+        if turn.status == "partial" or turn.is_whole or not turn.text:
+            raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
+        self._ask(conversation, turn.prompt, turn.typed, (), replace=turn.id, begun=turn.text)
+
+    def do_branch(self, request: Request) -> None:
+        conversation, turn = self._turn(request)
+        conversation.go_to(conversation.newest_after(turn.id))
+
+    def do_exclude(self, request: Request) -> None:
+        conversation, turn = self._turn(request)
+        conversation.exclude(turn.id, request.excluded)
+        self._host.session.journal.keep(conversation, {turn.id: None})
+
+    def do_new(self, request: Request) -> None:
+        session = self._host.session
+        name = request.name or next(
+            name
+            for number in range(1, len(session.conversations) + 2)
+            if (name := f"chat-{number}") not in session.conversations
+        )
+        session.new(name)
+        self._showing.go_to(name)
+
+    def do_use(self, request: Request) -> None:
+        self._showing.go_to(request.name)
+
+    def do_rename(self, request: Request) -> None:
+        self._host.session.rename(request.name, request.to)
+
+    def do_drop(self, request: Request) -> None:
+        self._host.session.drop(request.name)
+
+    def _turn(self, request: Request) -> tuple[Conversation, Turn]:
+        conversation = self._showing.conversation
+        if request.turn not in conversation.turns:
+            raise InvalidInput("That turn is no longer in this conversation.")
+        return conversation, conversation.turns[request.turn]
+
+    def _composed(
+        self, conversation: Conversation, text: str, files: tuple[File, ...]
+    ) -> tuple[Content, str | None, tuple[str, ...]]:
+        """What is sent, what was typed where that is another text, and what the reader must know."""
+        from llmvision_magic.panel.attachments import with_files
+
+        prompt = text.strip("\n").rstrip()
+        if not prompt.strip() and not files:
+            raise InvalidInput("There is no prompt: type what you ask.")
+        content, notes = self._host.composed(prompt, conversation, Stop())
+        typed = None if content == prompt else prompt
+        return with_files(content, files), typed, notes
+
+    def _ask(
+        self,
+        conversation: Conversation,
+        content: Content,
+        typed: str | None,
+        notes: tuple[str, ...],
+        replace: str | None = None,
+        begun: str = "",
+    ) -> None:
+        session = self._host.session
+        ask = Ask(content, conversation.name, notes=notes, typed=typed, replace=replace, begun=begun)
+        begins = session.begin(ask, self._host.settings(conversation))
+
+        def run() -> None:
+            with suppress(ChatError):  # the turn says it
+                session.run(begins, Elsewhere(), stop)
+
+        stop = Stop()
+        threading.Thread(target=run, name="llmvision-panel", daemon=True).start()

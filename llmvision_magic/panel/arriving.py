@@ -1,0 +1,114 @@
+"""One reply in the panel while it arrives: each finished block is sent once, the last one is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmvision_magic.pacing import INTERVAL
+from llmvision_magic.panel.transcript import Json, block_json
+from llmvision_magic.rendering import MOST_SHOWN, Block, Blocks, render, reply_html
+
+if TYPE_CHECKING:
+    from llmvision_magic.arrival import Outcome
+
+
+class ArrivingReply:
+    """The view of one reply.
+
+    Args:
+        send: Sends what is new to the page.
+        end: Called once when the reply has ended: with its HTML, or None where the blocks that were sent are all of it;
+            and with what came of it, or None when that is not known.
+    """
+
+    interval = INTERVAL
+
+    def __init__(self, send: Callable[[Json], None], end: Callable[[str | None, Outcome | None], None]) -> None:
+        self._send = send
+        self._end = end
+        self._blocks = Blocks(cut_long=True)
+        self._length = 0
+        self._finished: list[Block] = []
+        self._tail: Block | None = None
+        self._line = ""
+        self._ended = False
+
+    def state(self) -> Json:
+        """All there is of the reply, for a page that comes now."""
+        return {
+            "blocks": [block_json(block) for block in list(self._finished)],
+            "tail": None if self._tail is None else block_json(self._tail),
+            "line": self._line,
+        }
+
+    def prepare(self) -> None:
+        """Load what rendering needs, in the time that the first text takes to arrive."""
+        render("")
+
+    def wait(self, line: str) -> None:
+        """Show a quiet line under what there is; the next text takes it away."""
+        if line != self._line:
+            self._line = line
+            self._more([])
+
+    def add(self, text: str) -> None:
+        """Show text that has arrived."""
+        finished = self._feed(text)
+        self._line = ""
+        if self._length > MOST_SHOWN:
+            self._line = f"{self._length:,} characters so far; the first {MOST_SHOWN:,} are shown"
+        self._more(finished)
+
+    def _feed(self, text: str) -> list[Block]:
+        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
+        self._length += len(text)
+        self._finished += update.finished
+        self._tail = update.tail if update.tail.source.strip() else None
+        return update.finished
+
+    def _more(self, finished: list[Block]) -> None:
+        self._send(
+            {
+                "at": len(self._finished) - len(finished),
+                "blocks": [block_json(block) for block in finished],
+                "tail": None if self._tail is None else block_json(self._tail),
+                "line": self._line,
+            }
+        )
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show the reply as a whole, if it is another than its blocks."""
+        text = outcome.reply.text
+        if rest := text[self._length :]:  # what came after the last frame
+            self.add(rest)
+        shown = self._all()
+        seen = "".join(block.source for block in shown)
+        html: str | None
+        try:
+            html = reply_html(text, shown if seen == text else ())
+            if seen == text and html == "".join(block.html for block in shown):
+                html = None
+        except Exception:  # what was shown stays
+            html = None
+        self._conclude(html, outcome)
+
+    def _all(self) -> list[Block]:
+        return [*self._finished, *([self._tail] if self._tail is not None else [])]
+
+    def shown_html(self) -> str:
+        """What the page shows when its blocks are all of the reply."""
+        return "".join(str(block_json(block)[0]) for block in self._all())
+
+    def clear(self) -> None:
+        """There is no text; the turn says why."""
+        self._conclude("", None)
+
+    def leave(self) -> None:
+        """An exception from outside ended the reply; what was shown stays."""
+        self._conclude(None, None)
+
+    def _conclude(self, html: str | None, outcome: Outcome | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._end(html, outcome)

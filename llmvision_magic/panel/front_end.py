@@ -1,0 +1,6 @@
+def module():
+    return "export default { render() {} };"
+
+
+def stylesheet():
+    return ""

@@ -1,0 +1,121 @@
+"""Turns as the page gets them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from html import escape
+
+from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.messages import image_count, text_of
+from llmvision_magic.rendering import Block, not_all_shown, reply_html
+
+Json = dict[str, object]
+
+MOST_KEPT = 200
+"""Turns whose HTML is kept."""
+
+
+def shown_turns(conversation: Conversation) -> list[Turn]:
+    """The current branch; after it the last prompt, if that failed without text and is so no part of it."""
+    turns = conversation.path()
+    asked = conversation.last_asked()
+    if asked is not None and asked.id != conversation.head and asked.parent == conversation.head:
+        turns.append(asked)
+    return turns
+
+
+def siblings(conversation: Conversation) -> dict[str | None, list[str]]:
+    """Ids of all turns by the turn they follow, in order of their creation."""
+    groups: dict[str | None, list[str]] = {}
+    for turn in list(conversation.turns.values()):
+        groups.setdefault(turn.parent, []).append(turn.id)
+    return groups
+
+
+def signature(turn: Turn, group: list[str]) -> tuple[object, ...]:
+    """What of a turn may change when it has ended, or when other turns come."""
+    return turn.status, turn.reason, len(turn.text), turn.excluded, len(group)
+
+
+def block_json(block: Block) -> list[object]:
+    """A block of a reply that arrives: its HTML, and whether it stands close to the next."""
+    return [safe_html(block), block.part_of is not None]
+
+
+def safe_html(block: Block) -> str:
+    """A block's HTML; where it cannot be made, its text."""
+    try:
+        return block.html
+    except Exception:  # what was paid for is shown
+        return f"<pre>{escape(block.source, quote=False)}</pre>"
+
+
+class Pages:
+    """Makes what the page gets of turns. What was made for a turn that has ended is kept."""
+
+    def __init__(self) -> None:
+        self._replies: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._facts: dict[str, list[str]] = {}
+
+    def ended(self, turn_id: str, html: str, length: int, facts: list[str]) -> None:
+        """Keep what a reply that has just ended is shown as.
+
+        Args:
+            length: Characters of its text.
+            facts: Its footer.
+        """
+        self._keep(turn_id, length, html)
+        self._facts[turn_id] = facts
+
+    def turn(self, turn: Turn, number: int, group: list[str], arriving: Json | None = None) -> Json:
+        """A turn.
+
+        Args:
+            number: In its branch, from 1 on.
+            group: Ids of its siblings, itself included.
+            arriving: What there is of its reply while that arrives.
+        """
+        notice = " ".join(part for part in (turn.reason, not_all_shown(turn.text)) if part)
+        prompt = turn.typed or text_of(turn.prompt)
+        return {
+            "id": turn.id,
+            "parent": turn.parent,
+            "number": number,
+            "prompt": reply_html(prompt),
+            "images": image_count(turn.prompt),
+            "notes": [],
+            "html": None if arriving else self._reply(turn),
+            "blocks": [],
+            "tail": None,
+            "line": "",
+            **(arriving or {}),
+            "status": turn.status,
+            "notice": notice,
+            "facts": self._facts.get(turn.id) or facts_of(turn),
+            "unfinished": turn.status != "partial" and bool(turn.text) and not turn.is_whole,
+            "siblings": group,
+            "excluded": turn.excluded,
+            "asked_in": "cell" if turn.execution else "panel",
+        }
+
+    def _reply(self, turn: Turn) -> str:
+        length, html = self._replies.get(turn.id, (-1, ""))
+        if length == len(turn.text):
+            return html
+        html = reply_html(turn.text)
+        self._keep(turn.id, len(turn.text), html)
+        return html
+
+    def _keep(self, turn_id: str, length: int, html: str) -> None:
+        self._replies[turn_id] = length, html
+        self._replies.move_to_end(turn_id)
+        while len(self._replies) > MOST_KEPT:
+            self._replies.popitem(last=False)
+
+
+def facts_of(turn: Turn) -> list[str]:
+    """The footer of a turn, as far as it is kept."""
+    facts = [turn.model] if turn.model else []
+    if turn.usage is not None and turn.usage.completion_tokens is not None:
+        facts.append(f"{turn.usage.completion_tokens:,} tokens")
+    return facts

@@ -1,0 +1,280 @@
+"""The widget: traits that stand around the transcript, and the messages of its page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import anywidget
+import traitlets
+
+from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.panel import front_end, requests
+from llmvision_magic.panel.actions import Actions
+from llmvision_magic.panel.host import Host
+from llmvision_magic.panel.kept import Kept
+from llmvision_magic.panel.requests import Request
+from llmvision_magic.panel.showing import Showing
+from llmvision_magic.rendering import stylesheet
+from llmvision_magic.session import checked_value
+from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
+
+PARAMETERS = ("model", *REQUEST_PARAMETERS)
+"""Settings that the panel has controls for."""
+
+WRITABLE = (*PARAMETERS, "system")
+"""Traits that the page may change."""
+
+MODELS_SECONDS = 10.0
+"""Longest wait for a server to say what models it has."""
+
+
+class ChatPanel(anywidget.AnyWidget):
+    """A chat panel on a conversation of this kernel.
+
+    Its parameters are those of the conversation, as ``%chat set`` has them: ``panel.temperature = 0.2`` sets one, None
+    takes it back.
+
+    Args:
+        conversation: Name of the conversation to stay with; None to go with the kernel's current one.
+
+    Attributes:
+        conversation: Name of the conversation shown; setting it shows another.
+        system: Its system prompt; None for none.
+        model: Name of a model; None: not set here.
+        temperature: 0 to 1. top_p: 0 to 1. max_tokens: at least 1. stop: up to 4 texts. presence_penalty,
+            frequency_penalty: numbers.
+
+    Raises:
+        InvalidInput: There is no kernel, or no conversation of that name.
+    """
+
+    _esm = front_end.module()
+    _css = stylesheet() + front_end.stylesheet()
+
+    conversation = traitlets.Unicode().tag(sync=True)
+    conversations: traitlets.List[dict[str, object]] = traitlets.List().tag(sync=True)
+    busy = traitlets.Unicode().tag(sync=True)
+    where = traitlets.Dict().tag(sync=True)
+    effective = traitlets.Dict().tag(sync=True)
+    models = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    panel_id = traitlets.Unicode().tag(sync=True)
+
+    model = traitlets.Any(None, allow_none=True).tag(sync=True)
+    temperature = traitlets.Any(None, allow_none=True).tag(sync=True)
+    top_p = traitlets.Any(None, allow_none=True).tag(sync=True)
+    max_tokens = traitlets.Any(None, allow_none=True).tag(sync=True)
+    stop = traitlets.Any(None, allow_none=True).tag(sync=True)
+    presence_penalty = traitlets.Any(None, allow_none=True).tag(sync=True)
+    frequency_penalty = traitlets.Any(None, allow_none=True).tag(sync=True)
+    system = traitlets.Any(None, allow_none=True).tag(sync=True)
+
+    _is_open = False
+
+    def __init__(self, conversation: str | None = None) -> None:
+        self._host = host = Host.found()
+        self._showing = Showing(host.session, conversation, self._send_json, self._refresh)
+        self._actions = Actions(host, self._showing)
+        self._refreshing = threading.RLock()
+        self._refreshed_by: int | None = None
+        self._kept = Kept(host.shell, self._showing)
+        self._answers = {
+            "show": self._answer_show,
+            "stop": self._answer_stop,
+            "text": self._answer_text,
+            "source": self._answer_source,
+            "names": self._answer_names,
+            "models": self._answer_models,
+        }
+        super().__init__()
+        self.comm._reply_subshell_for = _as_it_came
+        self.panel_id = self.model_id
+        self._refresh()
+        self.observe(self._parameter_set, list(WRITABLE))
+        self.observe(self._conversation_set, "conversation")
+        self.on_msg(self._on_message)
+        host.session.watchers.append(self._showing)
+        self._forget = host.watch_closing(self.close)
+        self._is_open = True
+
+    def close(self) -> None:
+        """Take the panel away. The conversation stays, and a reply that arrives goes on arriving."""
+        if self._is_open:
+            self._is_open = False
+            self._host.session.watchers.remove(self._showing)
+            self._forget()
+            self._kept.close()
+            self.on_msg(self._on_message, remove=True)
+            self.unobserve_all()
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        self._kept.show()
+        self.show_widget()
+
+    def show_widget(self) -> None:
+        """Show the panel in the running cell, without what is kept of it."""
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        self._host.shell.display_pub.publish({**data, "text/plain": "Chat panel"}, metadata)
+
+    def show_docked(self) -> None:
+        """Show in the running cell what is kept of a panel that stands elsewhere."""
+        self._kept.show(folded=True)
+
+    # -- traits -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _taking_over(self) -> Iterator[None]:
+        """While inside, traits follow the session, and not the session the traits."""
+        with self._refreshing:
+            before, self._refreshed_by = self._refreshed_by, threading.get_ident()
+            try:
+                with self.hold_sync():
+                    yield
+            finally:
+                self._refreshed_by = before
+
+    @property
+    def _is_refreshing(self) -> bool:
+        """Whether this thread brings the traits up to date; what another one sets meanwhile is meant."""
+        return self._refreshed_by == threading.get_ident()
+
+    def _refresh(self) -> None:
+        """Bring what stands around the transcript up to date."""
+        session, conversation = self._host.session, self._showing.conversation
+        with self._taking_over():
+            self.conversation = conversation.name
+            self.conversations = [
+                {"name": one.name, "turns": len(one.path())} for one in list(session.conversations.values())
+            ]
+            self.busy = self._showing.busy
+            self.system = conversation.system
+            for name in PARAMETERS:
+                value = conversation.settings.get(name)
+                setattr(self, name, list(value) if isinstance(value, tuple) else value)
+            try:
+                settings = self._host.settings(conversation)
+                target = session.connections.target(settings)
+                self.where = {
+                    "model": target.model or "the embedded model",
+                    "server": target.shown_url,
+                    "embedded": target.is_embedded,
+                }
+                self.effective = {name: _effective(settings, name) for name in PARAMETERS}
+            except ChatError as error:  # a value of the environment that is none; asking says it too
+                self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
+        self._kept.changed()
+
+    @traitlets.validate(*PARAMETERS)
+    def _checked(self, proposal: Any) -> object:
+        if self._is_refreshing or proposal["value"] is None:
+            return proposal["value"]
+        value = checked_value(proposal["trait"].name, proposal["value"])
+        return list(value) if isinstance(value, tuple) else value
+
+    @traitlets.validate("system")
+    def _checked_system(self, proposal: Any) -> object:
+        value = proposal["value"]
+        if value is not None and not isinstance(value, str):
+            raise InvalidInput(f"system: expected a text or None, got {type(value).__name__}.")
+        return value or None
+
+    @traitlets.validate("conversation")
+    def _checked_conversation(self, proposal: Any) -> object:
+        if not self._is_refreshing:
+            self._host.session.conversation(str(proposal["value"]))
+        return proposal["value"]
+
+    def _parameter_set(self, change: Any) -> None:
+        if self._is_refreshing:
+            return
+        conversation = self._showing.conversation
+        if change["name"] == "system":
+            conversation.system = change["new"]
+        else:
+            self._host.session.set_value(conversation, change["name"], change["new"])
+        self._host.session.note()
+
+    def _conversation_set(self, change: Any) -> None:
+        if not self._is_refreshing:
+            self._showing.go_to(change["new"])
+            self._host.session.note()
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """What the page has changed: parameters, each checked; anything else is not the page's to change."""
+        for name in WRITABLE:
+            if name in sync_data:
+                try:
+                    setattr(self, name, sync_data[name])
+                except InvalidInput as error:
+                    self._send_json({"kind": "sorry", "key": "", "text": str(error)})
+                    self.send_state(name)
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def _send_json(self, message: dict[str, object]) -> None:
+        if self.comm is not None:
+            self.send(message)
+
+    def _on_message(self, _: object, content: object, buffers: Sequence[object]) -> None:
+        key = requests.key_of(content)
+        try:
+            request = requests.parse(content, buffers)
+            if request.do in self._answers:
+                self._answers[request.do](request)
+            else:
+                self._host.when_free(lambda: self._act(request))
+        except ChatError as error:
+            self._send_json({"kind": "sorry", "key": key, "text": str(error)})
+
+    def _act(self, request: Request) -> None:
+        """Do what changes the session; the kernel is free now."""
+        try:
+            self._actions.run(request)
+        except Exception as error:  # of a value's own code too: the page must hear of it
+            text = str(error) if isinstance(error, ChatError) else f"{type(error).__name__}: {error}"
+            self._send_json({"kind": "sorry", "key": request.key, "text": text})
+        else:
+            self._send_json({"kind": "done", "key": request.key})
+
+    # What changes nothing is answered at once, also while a cell runs.
+
+    def _answer_show(self, request: Request) -> None:
+        self._showing.show(request.before, request.count)
+
+    def _answer_stop(self, request: Request) -> None:
+        self._showing.stop()
+
+    def _answer_text(self, request: Request) -> None:
+        turn = self._showing.conversation.turns.get(request.turn)
+        self._send_json({"kind": "text", "turn": request.turn, "text": turn.text if turn else ""})
+
+    def _answer_source(self, request: Request) -> None:
+        self._send_json({"kind": "source", "turn": request.turn, "text": self._showing.source(request.turn)})
+
+    def _answer_names(self, request: Request) -> None:
+        self._send_json({"kind": "names", "key": request.key, "names": self._host.names(request.text)})
+
+    def _answer_models(self, request: Request) -> None:
+        def fetch() -> None:
+            settings = self._host.settings(self._showing.conversation)
+            self.models = self._host.session.offered_models(settings, MODELS_SECONDS)
+
+        threading.Thread(target=fetch, name="llmvision-panel-models", daemon=True).start()
+
+
+def _as_it_came(data: object, subshell: str | None) -> str | None:
+    """Which thread of the kernel a message of the page goes to: the one that the page has named.
+
+    The kernel would send it where the last message to the page came from: when a cell's reply is shown here that is the
+    main thread, and Stop would wait for the very cell that it is to end. A private hook of ipykernel's is put aside
+    for that; where there is none, messages go where the page says anyway.
+    """
+    return subshell
+
+
+def _effective(settings: Settings, name: str) -> dict[str, object]:
+    found = settings.find(name)
+    return {"value": found.value, "source": found.source}

@@ -16,9 +16,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.exports import markdown, prompt_words
-from llmvision_magic.panel.transcript import facts_of
-from llmvision_magic.rendering import MOST_SHOWN, reply_html, style
+from llmvision_magic.journal.exports import prompt_words
+from llmvision_magic.panel.transcript import Pages, facts_of
+from llmvision_magic.rendering import MOST_SHOWN, style
 
 if TYPE_CHECKING:
     from llmvision_magic.panel.showing import Showing
@@ -70,7 +70,7 @@ class Kept:
         display_id = uuid.uuid4().hex[:12]
         self._folded = self._folded or folded
         self._updates.append(updater(self._shell.display_pub, display_id))
-        self._last = kept_bundle(self._showing.conversation, folded=self._folded)
+        self._last = kept_bundle(self._showing.conversation, self._showing.pages, folded=self._folded)
         self._shell.display_pub.publish(self._last, transient={"display_id": display_id})
 
     def changed(self) -> None:
@@ -90,7 +90,7 @@ class Kept:
     def update(self) -> None:
         """Bring the outputs up to date now."""
         with suppress(Exception):  # the panel itself is not to suffer
-            bundle = kept_bundle(self._showing.conversation, folded=self._folded)
+            bundle = kept_bundle(self._showing.conversation, self._showing.pages, folded=self._folded)
             if bundle != self._last:
                 self._last = bundle
                 for update in self._updates:
@@ -107,12 +107,12 @@ class Kept:
         self._updates.clear()
 
 
-def kept_bundle(conversation: Conversation, *, folded: bool = False) -> dict[str, str]:
+def kept_bundle(conversation: Conversation, pages: Pages, *, folded: bool = False) -> dict[str, str]:
     """A conversation by MIME type: HTML that is self-contained, and plain text."""
     turns = conversation.path()
     parts: list[str] = []
     for turn in reversed(turns):
-        parts.append(_turn_html(turn))
+        parts.append(_turn_html(turn, pages))
         if sum(map(len, parts)) > MOST_HTML:
             break
     head = f"Chat: {conversation.name}" if turns else EMPTY
@@ -123,12 +123,17 @@ def kept_bundle(conversation: Conversation, *, folded: bool = False) -> dict[str
     if folded:
         body = f"<details><summary>{FOLDED}</summary>{body}</details>"
     html = f'{_STYLE}{style(body)}<div class="llmvm-kept">{body}</div>'
-    return {"text/html": html, "text/plain": markdown(conversation) if turns else EMPTY}
+    return {"text/html": html, "text/plain": "\n\n".join(map(_turn_text, turns)) or EMPTY}
 
 
-def _turn_html(turn: Turn) -> str:
+def _turn_html(turn: Turn, pages: Pages) -> str:
     notice = f"<b>{escape(turn.reason, quote=False)}</b> " if turn.reason else ""
     facts = escape(" · ".join(facts_of(turn)), quote=False)
     foot = f'<p class="foot">{notice}{facts}</p>' if notice or facts else ""
     prompt = escape(prompt_words(turn)[:MOST_SHOWN], quote=False)
-    return f'<div style="{_YOU}">{prompt}</div>{reply_html(turn.text)}{foot}'
+    return f'<div style="{_YOU}">{prompt}</div>{pages.reply(turn)}{foot}'
+
+
+def _turn_text(turn: Turn) -> str:
+    asked = "\n".join(f"> {line}".rstrip() for line in prompt_words(turn).splitlines())
+    return "\n\n".join(part for part in (asked, turn.text, turn.reason and f"({turn.reason})") if part)

@@ -29,6 +29,9 @@ class Showing:
         pinned: Name of the conversation to stay with; None to go with the session's current one.
         send: Sends a message to the page.
         refresh: Called when what stands around the transcript may be another.
+
+    Attributes:
+        pages: Makes what is shown of turns.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Showing:
         self._send = send
         self._refresh = refresh
         self._lock = threading.RLock()
-        self._pages = Pages()
+        self.pages = Pages()
         self._arriving: dict[str, ArrivingReply] = {}
         self._sent_of: Conversation | None = None
         self._sent: dict[str, tuple[object, ...]] = {}
@@ -115,7 +118,7 @@ class Showing:
         view = self._arriving.pop(turn_id)
         ended = conversation.turns[turn_id]
         whole = view.shown_html() if html is None else html
-        self._pages.ended(turn_id, whole, len(ended.text), outcome.facts() if outcome else [])
+        self.pages.ended(turn_id, whole, len(ended.text), outcome.facts() if outcome else [])
         if self.conversation is not conversation:
             return
         turns, groups = shown_turns(conversation), siblings(conversation)
@@ -166,7 +169,7 @@ class Showing:
 
     def _turn(self, turn: Turn, number: int, group: list[str]) -> Json:
         view = self._arriving.get(turn.id)
-        return self._pages.turn(turn, number, group, None if view is None else view.state())
+        return self.pages.turn(turn, number, group, None if view is None else view.state())
 
     def _send_turn(self, conversation: Conversation, turn: Json) -> None:
         self._send({"kind": "turn", "conversation": conversation.name, "turn": turn})

@@ -84,7 +84,7 @@ class Pages:
             "prompt": reply_html(prompt),
             "images": image_count(turn.prompt),
             "notes": [],
-            "html": None if arriving else self._reply(turn),
+            "html": None if arriving else self.reply(turn),
             "blocks": [],
             "tail": None,
             "line": "",
@@ -98,7 +98,8 @@ class Pages:
             "asked_in": "cell" if turn.execution else "panel",
         }
 
-    def _reply(self, turn: Turn) -> str:
+    def reply(self, turn: Turn) -> str:
+        """A turn's reply as safe HTML."""
         length, html = self._replies.get(turn.id, (-1, ""))
         if length == len(turn.text):
             return html

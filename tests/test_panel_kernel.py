@@ -142,13 +142,15 @@ def test_files_go_along(kernel, page, chat_server):
     import base64
 
     files = [{"name": "notes.txt", "type": "text/plain"}, {"name": "dot.png", "type": "image/png"}]
-    page.ask("What is this?", b"line one", base64.b64decode(png), files=files)
+    secret = b"sk-1234567890abcdef1234"
+    page.ask("What is this?", b"line one " + secret, base64.b64decode(png), files=files)
     turn = page.ended("What is this?")
     assert turn["images"] == 1
     [message] = chat_server.requests()[-1].json["messages"]
     text, image = message["content"]
     assert "`notes.txt`, a file:" in text["text"]
-    assert "line one" in text["text"]
+    assert "line one •••" in text["text"]
+    assert "1 secret masked" in turn["facts"]
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.background import Background
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.messages import Content
-    from llmvision_magic.prompt import Values
+    from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Ask, Session
     from llmvision_magic.settings import Settings
 
@@ -294,11 +294,11 @@ class ChatMagics(Magics):
             composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
         return composed.content, composed.notes
 
-    def compose(self, prompt: str, conversation: Conversation, stop: Stop) -> tuple[Content, tuple[str, ...]]:
-        """A prompt from elsewhere with the values it names; see `_composed`."""
-        from llmvision_magic.kernel.options import CellLine
-
-        return self._composed(prompt, CellLine(name=conversation.name), stop)
+    def composed(self, conversation: Conversation, write: Callable[[Values], Composed]) -> Composed:
+        """A prompt that is written somewhere else, with values of the notebook. An interrupt ends the writing."""
+        values = self._values(self.settings(conversation))
+        with ordinary_interrupts(Stop()):
+            return write(values)
 
     def _values(self, settings: Settings) -> Values:
         from llmvision_magic.prompt import Values, secret_values

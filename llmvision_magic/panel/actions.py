@@ -100,9 +100,8 @@ class Actions:
         prompt = text.strip("\n").rstrip()
         if not prompt.strip() and not files:
             raise InvalidInput("There is no prompt: type what you ask.")
-        content, notes = self._host.composed(prompt, conversation, Stop())
-        typed = None if content == prompt else prompt
-        return with_files(content, files), typed, notes
+        composed = self._host.composed(conversation, lambda values: with_files(prompt, files, values))
+        return composed.content, None if composed.content == prompt else prompt, composed.notes
 
     def _ask(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.messages import Content
+from llmvision_magic.messages import Content, text_of
 from llmvision_magic.panel.requests import File
+from llmvision_magic.prompt import Composed, Values, compose
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.shown import fenced
 
@@ -12,26 +13,18 @@ MOST_CHARACTERS = 100_000
 """Of a text file that are sent."""
 
 
-def with_files(content: Content, files: tuple[File, ...]) -> Content:
-    """A prompt with files under it: texts as text, images as images.
+def with_files(prompt: str, files: tuple[File, ...], values: Values) -> Composed:
+    """A prompt with files under it: texts as text, in which secrets are masked, images as images.
 
     Raises:
-        InvalidInput: A file is neither.
+        InvalidInput: A file is neither, or an expression of the prompt fails.
     """
-    if not files:
-        return content
-    texts = [content] if isinstance(content, str) else []
-    parts = [] if isinstance(content, str) else list(content)
-    images = []
-    for file in files:
-        if file.kind.startswith("image/"):
-            images.append(_image(file))
-        else:
-            texts.append(_text(file))
+    texts = [text_of(compose(prompt, values).content)]
+    texts += [values.mask(_text(file)) for file in files if not file.kind.startswith("image/")]
+    images = [_image(file) for file in files if file.kind.startswith("image/")]
     text = "\n\n".join(filter(None, texts))
-    if not images and not parts:
-        return text
-    return ({"type": "text", "text": text}, *parts, *images)
+    content: Content = ({"type": "text", "text": text}, *images) if images else text
+    return Composed(content, values.notes())
 
 
 def _image(file: File) -> dict[str, object]:

@@ -9,12 +9,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.magics import ChatMagics
-    from llmvision_magic.messages import Content
+    from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
 
@@ -60,9 +59,9 @@ class Host:
         """The values in force for a conversation."""
         return self._magics.settings(conversation)
 
-    def composed(self, prompt: str, conversation: Conversation, stop: Stop) -> tuple[Content, tuple[str, ...]]:
-        """The prompt with the values it names, and facts about them."""
-        return self._magics.compose(prompt, conversation, stop)
+    def composed(self, conversation: Conversation, write: Callable[[Values], Composed]) -> Composed:
+        """What `write` makes of the notebook's values; an interrupt ends it."""
+        return self._magics.composed(conversation, write)
 
     def names(self, text: str) -> list[str]:
         """Names of the notebook, and attributes, that complete the word at the end of an expression."""

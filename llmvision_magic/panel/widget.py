@@ -246,6 +246,7 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _answer_stop(self, request: Request) -> None:
         self._showing.stop()
+        self._send_json({"kind": "done", "key": request.key})
 
     def _answer_text(self, request: Request) -> None:
         turn = self._showing.conversation.turns.get(request.turn)
@@ -261,6 +262,7 @@ class ChatPanel(anywidget.AnyWidget):
         def fetch() -> None:
             settings = self._host.settings(self._showing.conversation)
             self.models = self._host.session.offered_models(settings, MODELS_SECONDS)
+            self._send_json({"kind": "done", "key": request.key})
 
         threading.Thread(target=fetch, name="llmvision-panel-models", daemon=True).start()
 

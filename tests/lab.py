@@ -64,7 +64,7 @@ def running_lab(home: Path, notebooks: Path, *, dark: bool = False, **environmen
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"),
         *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={notebooks}", "--ServerApp.port=0"),
-        *("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
+        *("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", "--JupyterNotebookApp.expose_app_in_browser=True"),
     ]
     with (home / "lab.log").open("wb") as log:
         process = subprocess.Popen(

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from browser_setup import browser_path
-from lab import Notebook, chromium, running_lab, write_notebook
+from lab import Notebook, running_lab, write_notebook
 from playwright.sync_api import Page
+from seen import browser, page, picture
 from servers.scripting import done, sse, stream, text_stream, tokens, wait
+
+__all__ = ["browser", "page"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parent.parent
-ARTEFACTS = Path(__file__).parent / "artefacts"
-
-
-@pytest.fixture(scope="session")
-def browser() -> str:
-    """Path of a Chromium; without one there is nothing to test, and in CI that is a failure."""
-    path = browser_path()
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium on this machine")
-    assert path is not None, "no Chromium on this machine"
-    return path
-
-
-@pytest.fixture
-def page(browser: str) -> Iterator[Page]:
-    """A fresh page."""
-    with chromium(browser) as page:
-        yield page
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep a screenshot beside the tests, for people to look at."""
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTEFACTS / f"{name}.png")
 
 
 @pytest.mark.model

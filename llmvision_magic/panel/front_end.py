@@ -1,6 +1,0 @@
-def module():
-    return "export default { render() {} };"
-
-
-def stylesheet():
-    return ""

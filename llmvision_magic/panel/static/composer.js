@@ -1,0 +1,186 @@
+// Where one types: the input, its files, and the one button that sends or stops.
+
+import { Attachments, filesOf } from "./attachments.js";
+import { freshId, growing, icon, iconButton, make, setText } from "./elements.js";
+import { NamesList } from "./names.js";
+import { Recall } from "./recall.js";
+import { disable, name } from "./turn.js";
+
+const HINT = "Ask something; {{ brings in a variable";
+
+export class Composer {
+  element;
+  area;
+  files;
+  names;
+  #alert = make("p", { class: "lp-refusal", role: "alert", hidden: true });
+  #status = make("span", { class: "lp-status", role: "status" });
+  #button = make("button", { type: "button", class: "lp-send", "data-do": "send" }, icon("send"));
+  #attach = iconButton("attach", "Attach images or text files", "attach");
+  #chooser = make("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", "aria-hidden": "true" });
+  #box;
+  #recall;
+  #grown;
+  #place = "";
+  #mode = "send";
+
+  constructor(link, announcer, prompts, signal) {
+    const id = freshId("input");
+    this.area = make("textarea", { id, class: "lp-input", placeholder: HINT, "aria-label": "Prompt", spellcheck: "true", "data-keys": "send" });
+    this.#grown = growing(this.area);
+    this.#recall = new Recall(prompts);
+    this.files = new Attachments(() => this.#refresh(), (sentence) => this.refuse(sentence));
+    this.names = new NamesList(this.area, link, (words) => announcer.say(words));
+    const row = make("div", { class: "lp-row" }, this.#attach, this.#chooser, this.#status, this.#button);
+    this.#box = make("div", { class: "lp-box" }, this.files.element, this.#grown.frame, row);
+    this.element = make("div", { class: "lp-composer" }, this.#alert, this.names.element, this.#box);
+    this.#listen(signal);
+    this.show({});
+  }
+
+  get text() {
+    return this.area.value;
+  }
+
+  get isEmpty() {
+    return this.area.value.trim() === "" && this.files.list.length === 0;
+  }
+
+  // What is going on decides what the button does and what the quiet line says.
+  show({ busy = false, stopping = false, slow = "", gone = "", place = this.#place }) {
+    this.#place = place;
+    const stops = (busy || stopping) && !gone;
+    this.#mode = stops ? "stop" : "send";
+    const words = stops ? (stopping ? "Stopping" : "Stop (Esc)") : "Send (Enter)";
+    if (this.#button.dataset.do !== this.#mode) {
+      this.#button.dataset.do = this.#mode;
+      this.#button.replaceChildren(icon(this.#mode));
+    }
+    name(this.#button, words);
+    this.#button.toggleAttribute("data-stopping", stops && stopping);
+    this.area.disabled = Boolean(gone);
+    this.#attach.disabled = Boolean(gone);
+    this.element.toggleAttribute("data-gone", Boolean(gone));
+    setText(this.#status, gone || slow || (stopping ? "Stopping …" : place));
+    this.#status.toggleAttribute("data-heard", Boolean(gone || slow || stopping));
+    this.#refresh();
+  }
+
+  // Say why something cannot be; nothing of what was typed is lost.
+  refuse(sentence) {
+    setText(this.#alert, sentence);
+    this.#alert.hidden = sentence === "";
+  }
+
+  put(text) {
+    this.area.value = text;
+    this.#grown.fit();
+    this.#refresh();
+  }
+
+  // Put a text in for the user to go on with; `marked` is selected in it.
+  offer(text, marked = "") {
+    this.put(text);
+    this.area.focus();
+    const at = marked ? text.indexOf(marked) : -1;
+    if (at < 0) this.area.setSelectionRange(text.length, text.length);
+    else this.area.setSelectionRange(at, at + marked.length);
+    this.names.follow();
+  }
+
+  // Give away what is to be sent.
+  takeAll() {
+    const taken = { text: this.area.value, files: this.files.takeAll() };
+    this.#recall.reset();
+    this.names.close();
+    this.refuse("");
+    this.put("");
+    return taken;
+  }
+
+  // What could not be sent comes back, above what has been typed since.
+  putBack({ text, files }) {
+    const since = this.area.value;
+    this.put(since.trim() ? `${text}\n\n${since}` : text);
+    this.files.putBack(files);
+  }
+
+  choose() {
+    this.#chooser.click();
+  }
+
+  // Keys of the input that are no text. Returns whether this one was.
+  press(event) {
+    if (this.names.press(event)) return true;
+    if ((event.key === "ArrowUp" || event.key === "ArrowDown") && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
+      if (!this.#recall.isMeant(event.key, this.area)) return false;
+      const text = this.#recall.step(event.key === "ArrowUp" ? -1 : 1, this.area.value);
+      if (text === null) return false;
+      this.put(text);
+      this.area.setSelectionRange(text.length, text.length);
+      return true;
+    }
+    return false;
+  }
+
+  close() {
+    this.names.close();
+    this.files.close();
+  }
+
+  #refresh() {
+    disable(this.#button, this.#mode === "send" && (this.isEmpty || this.area.disabled));
+  }
+
+  #listen(signal) {
+    const on = (target, type, act) => target.addEventListener(type, act, { signal });
+    on(this.area, "input", () => {
+      this.#refresh();
+      this.names.follow();
+    });
+    on(this.area, "click", () => this.names.follow());
+    on(this.area, "blur", () => this.names.close());
+    on(this.area, "paste", (event) => {
+      const files = filesOf(event.clipboardData);
+      if (files.length === 0) return;
+      event.preventDefault();
+      void this.files.add(files);
+    });
+    on(this.#chooser, "change", () => {
+      void this.files.add([...this.#chooser.files]);
+      this.#chooser.value = "";
+      this.area.focus();
+    });
+  }
+
+  // Files may be dropped anywhere on the panel.
+  takeDrops(root, signal) {
+    let inside = 0;
+    const hasFiles = (event) => !this.area.disabled && [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const mark = (change) => {
+      inside = change === 0 ? 0 : Math.max(0, inside + change);
+      root.toggleAttribute("data-dropping", inside > 0);
+    };
+    const on = (type, act) =>
+      root.addEventListener(
+        type,
+        (event) => {
+          if (!hasFiles(event)) return;
+          event.preventDefault();
+          event.stopPropagation();
+          act(event);
+        },
+        { signal },
+      );
+    on("dragenter", () => mark(1));
+    on("dragleave", () => mark(-1));
+    on("dragover", (event) => {
+      event.dataTransfer.dropEffect = "copy";
+    });
+    on("drop", (event) => {
+      mark(0);
+      void this.files.add([...event.dataTransfer.files]);
+      this.area.focus();
+    });
+  }
+}

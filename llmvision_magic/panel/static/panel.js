@@ -1,0 +1,216 @@
+// The chat panel: one view of the widget. Everything it shows comes from the kernel, everything it does is asked of it.
+
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { make } from "./elements.js";
+import { KernelLink } from "./link.js";
+import { NotebookAround, watchKernel } from "./notebook.js";
+import { Transcript } from "./transcript.js";
+import { TurnActions } from "./actions.js";
+import { welcomePart } from "./welcome.js";
+
+const GONE = "The kernel that this panel belongs to is gone. Run the cell again to go on.";
+const UNHEARD = ["keydown", "keyup", "keypress", "paste", "copy", "cut", "contextmenu"];
+
+class PanelView {
+  #model;
+  #life = new AbortController();
+  #undo = [];
+  #root;
+  #link;
+  #announcer;
+  #transcript;
+  #composer;
+  #actions;
+  #stopping = false;
+  #gone = false;
+
+  constructor(model, el) {
+    this.#model = model;
+    const { signal } = this.#life;
+    // The attribute keeps JupyterLab's shortcuts away; where they listen in other ways, the events do not get there.
+    this.#root = make("section", { class: "llmvm-panel", "aria-label": "Chat", "data-lm-suppress-shortcuts": "true" });
+    this.#link = new KernelLink(model);
+    this.#link.onPatience = () => this.#show();
+    this.#announcer = new Announcer(this.#root, signal);
+    this.#transcript = new Transcript(this.#link, this.#announcer, welcomePart(), signal);
+    this.#composer = new Composer(this.#link, this.#announcer, () => this.#prompts(), signal);
+    this.#composer.takeDrops(this.#root, signal);
+    this.#transcript.onLostFocus = () => this.#composer.area;
+    this.#actions = new TurnActions({
+      link: this.#link,
+      transcript: this.#transcript,
+      notebook: new NotebookAround(model, this.#root),
+      say: (words) => this.#announcer.say(words),
+      refuse: (sentence) => this.#composer.refuse(sentence),
+      signal,
+    });
+    this.#root.append(this.#transcript.element, this.#composer.element, this.#announcer.element);
+    el.append(this.#root);
+    this.#listen(signal);
+    this.#undo.push(watchKernel(model, () => this.#lose()));
+    void this.#transcript.show();
+    this.#show();
+  }
+
+  close() {
+    this.#life.abort();
+    for (const one of this.#undo) one();
+    this.#link.close();
+    this.#composer.close();
+    this.#root.remove();
+  }
+
+  #listen(signal) {
+    const on = (type, act) => {
+      const heard = (...details) => act(...details);
+      this.#model.on(type, heard);
+      this.#undo.push(() => this.#model.off(type, heard));
+    };
+    on("msg:custom", (message) => this.#hear(message));
+    on("change:busy", () => {
+      if (!this.#model.get("busy")) this.#ended();
+      this.#show();
+    });
+    on("change:where", () => this.#show());
+    on("change:conversation", () => void this.#transcript.show());
+    this.#root.addEventListener("click", (event) => this.#click(event), { signal });
+    this.#root.addEventListener("keydown", (event) => this.#press(event), { signal });
+    for (const type of UNHEARD) this.#root.addEventListener(type, (event) => event.stopPropagation(), { signal });
+  }
+
+  #hear(message) {
+    const here = message.conversation === this.#model.get("conversation");
+    const sentence = this.#link.hear(message);
+    if (sentence) this.#composer.refuse(sentence);
+    if (message.kind === "turns") this.#transcript.hearTurns(message, this.#model.get("conversation"));
+    else if (message.kind === "turn" && here) this.#transcript.hearTurn(message.turn);
+    else if (message.kind === "more" && here) this.#transcript.hearMore(message);
+    if (message.kind === "turn" || message.kind === "turns") this.#show();
+  }
+
+  #show() {
+    const asks = this.#link.isOpen("ask");
+    const slow = this.#link.isSlow("stop")
+      ? "Stopping: waits for the kernel"
+      : this.#link.isSlow() && !this.#link.isSlow("ask")
+        ? "Waits for the kernel"
+        : "";
+    this.#transcript.change(() => this.#transcript.waiting.refresh((key) => this.#link.isKeySlow(key)));
+    this.#composer.show({
+      busy: Boolean(this.#model.get("busy")) || asks,
+      stopping: this.#stopping,
+      slow,
+      gone: this.#gone ? GONE : "",
+      place: placeInWords(this.#model.get("where")),
+    });
+  }
+
+  #press(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const keys = event.target.dataset?.keys;
+    if (keys === "send" && this.#composer.press(event)) event.preventDefault();
+    else if (keys && event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      if (keys === "send") this.#send();
+      else this.#actions.sendEdit(event.target);
+    } else if (event.key === "Escape") {
+      if (keys === "edit") this.#actions.leaveEdit(event.target);
+      else if (this.#model.get("busy") || this.#link.isOpen("ask")) this.#stop();
+      event.preventDefault();
+    }
+  }
+
+  #click(event) {
+    const button = event.target.closest("[data-do]");
+    if (!button || button.getAttribute("aria-disabled") === "true") return;
+    const action = button.dataset.do;
+    if (action === "send") this.#send();
+    // The second click of a double click was meant for the button that stood there before.
+    else if (action === "stop") event.detail < 2 && this.#stop();
+    else if (action === "attach") this.#composer.choose();
+    else if (action === "remove-file") (this.#composer.files.remove(button) ?? this.#composer.area).focus();
+    else if (action === "to-end") {
+      this.#transcript.toEnd();
+      this.#composer.area.focus({ preventScroll: true });
+    } else if (action === "example") this.#composer.offer(button.textContent, button.dataset.marked);
+    else this.#actions.run(action, button);
+  }
+
+  async #send() {
+    if (this.#composer.isEmpty || this.#gone) return;
+    if (this.#model.get("busy") || this.#link.isOpen("ask")) {
+      this.#announcer.say("A reply is still arriving; Escape stops it.");
+      return;
+    }
+    const taken = this.#composer.takeAll();
+    const key = this.#link.freshKey();
+    const { waiting } = this.#transcript;
+    this.#transcript.change(() => {
+      waiting.add(key, taken.text, taken.files);
+      this.#transcript.refreshWelcome();
+    });
+    this.#transcript.toEnd();
+    const files = taken.files.map(({ name, type }) => ({ name, type }));
+    const buffers = taken.files.map(({ bytes }) => bytes);
+    const answer = this.#link.tell({ do: "ask", key, text: taken.text, files }, { buffers });
+    this.#show();
+    try {
+      await answer;
+      this.#transcript.change(() => waiting.take(key));
+      for (const { picture } of taken.files) if (picture) URL.revokeObjectURL(picture);
+    } catch (error) {
+      this.#transcript.change(() => waiting.drop(key));
+      this.#composer.putBack(taken);
+      this.#composer.refuse(error.message);
+    } finally {
+      this.#transcript.refreshWelcome();
+      this.#show();
+    }
+  }
+
+  async #stop() {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const stopped = this.#link.tell({ do: "stop" });
+    this.#show();
+    try {
+      await stopped;
+    } catch (error) {
+      this.#composer.refuse(error.message);
+    } finally {
+      if (!this.#model.get("busy")) this.#stopping = false;
+      this.#show();
+    }
+  }
+
+  // No reply arrives any more: there is nothing left to stop.
+  #ended() {
+    this.#stopping = false;
+    this.#link.settle("stop");
+  }
+
+  #lose() {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#root.toggleAttribute("data-gone", true);
+    this.#link.lose(GONE);
+    this.#show();
+  }
+
+  #prompts() {
+    return this.#transcript.turns.map(({ element }) => element.querySelector(".lp-prompt").textContent.trim());
+  }
+}
+
+function placeInWords(where) {
+  if (!where?.model) return "";
+  return `${where.model} · ${where.embedded ? "on this machine" : where.server}`;
+}
+
+function render({ model, el }) {
+  const view = new PanelView(model, el);
+  return () => view.close();
+}
+
+export default { render };

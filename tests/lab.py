@@ -126,11 +126,11 @@ WATCH = """
 
 
 class Notebook:
-    """One open notebook in JupyterLab."""
+    """One open notebook in JupyterLab, or with `app` "notebook" in Notebook 7."""
 
-    def __init__(self, page: Page, address: str, name: str) -> None:
+    def __init__(self, page: Page, address: str, name: str, *, app: str = "lab") -> None:
         self.page = page
-        page.goto(f"{address}/lab/tree/{name}?token={TOKEN}")
+        page.goto(f"{address}/{'notebooks' if app == 'notebook' else 'lab/tree'}/{name}?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         # Before its kernel is connected, running a cell asks the user to select one.
         page.wait_for_function(

@@ -70,8 +70,8 @@ class Showing:
     @property
     def busy(self) -> str:
         """Id of the turn shown whose reply arrives; "" for none."""
-        stops = self._session.stops
-        return next((turn.id for turn in reversed(shown_turns(self.conversation)) if turn.id in stops), "")
+        arriving = self._session.arriving
+        return next((turn.id for turn in reversed(shown_turns(self.conversation)) if turn.id in arriving), "")
 
     # -- as a watcher -------------------------------------------------------------------------------------------------
 

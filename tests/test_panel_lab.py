@@ -1,0 +1,336 @@
+"""The panel as a person meets it: JupyterLab and Notebook 7 in Chromium, on a real kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from hostile_replies import hostile_replies, streamed
+from lab import Notebook, running_lab, write_notebook
+from nbconvert import HTMLExporter
+from playwright.sync_api import Locator, Page, expect
+from seen import browser, page, picture
+from servers.scripting import done, failure, sse, stream, text_stream, wait
+from watched import LOOKS, Watch, assert_quiet, wait_until_set, watch
+
+__all__ = ["browser", "page", "watch"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+LOAD = "%load_ext llmvision_magic"
+
+
+@dataclass
+class Opened:
+    """A notebook with a panel in its second cell.
+
+    Attributes:
+        panel: The panel's root.
+        input: Where one types.
+        address: The server's.
+    """
+
+    notebook: Notebook
+    panel: Locator
+    address: str
+
+    @property
+    def input(self) -> Locator:
+        return self.panel.get_by_role("textbox", name="Prompt")
+
+    def ask(self, text: str) -> None:
+        self.input.fill(text)
+        self.input.press("Enter")
+
+    def turn(self, number: int) -> Locator:
+        return self.panel.locator(".lp-turn").nth(number)
+
+
+@contextmanager
+def opened(
+    page: Page, folder: Path, *cells: str, app: str = "lab", dark: bool = False, **environment: str
+) -> Iterator[Opened]:
+    """A notebook in a fresh JupyterLab or Notebook 7, all cells run."""
+    work = folder / "work"
+    work.mkdir()
+    write_notebook(work / "panel.ipynb", LOAD, "%chat panel", *cells)
+    with running_lab(folder, work, dark=dark, **environment) as address:
+        notebook = Notebook(page, address, "panel.ipynb", app=app)
+        notebook.run_all()
+        panel = page.locator(".llmvm-panel").first
+        panel.wait_for()
+        yield Opened(notebook, panel, address)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("app", "dark"), [("lab", False), ("lab", True), ("notebook", False)])
+def test_panel_and_cells_are_one_conversation(page: Page, tmp_path: Path, app: str, dark: bool):
+    """On the embedded model: what a cell asks appears in the panel, and the panel's reply goes on from it."""
+    cell = "%%chat --max-tokens 60\nName two colours, in Markdown with a list."
+    with opened(page, tmp_path, cell, app=app, dark=dark) as there:
+        expect(there.turn(0)).to_contain_text("Name two colours")
+        there.notebook.wait_idle()
+        there.ask("And one more, with a Python example.")
+        expect(there.turn(1)).to_have_attribute("data-status", "complete", timeout=60_000)
+        expect(there.turn(1)).to_contain_text("SmolLM2")
+        expect(there.turn(1).locator(".llmvm").nth(1)).not_to_be_empty()
+        assert there.notebook.outputs()[2] == 1
+        picture(page, f"panel-{app}-{'dark' if dark else 'light'}")
+
+
+def test_empty_panel_offers_examples(page: Page, tmp_path: Path, chat_server):
+    """Three prompts that one can click; a click puts one into the input."""
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        examples = there.panel.locator(".lp-example")
+        expect(examples).to_have_count(3)
+        picture(page, "panel-empty-light")
+        examples.first.click()
+        expect(there.input).not_to_have_value("")
+        there.input.press("Enter")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+
+
+def test_stop_works_at_once_also_for_the_reply_of_a_running_cell(page: Page, tmp_path: Path, chat_server):
+    """JupyterLab sends a widget's messages to a subshell, so that they need not wait for the cell."""
+    chat_server.script(stream(sse("Once upon a time, "), wait(), sse("never"), done()))
+    with opened(page, tmp_path, "%%chat\nTell me.", "print('never')", LLMVISION_BASE_URL=chat_server.url) as there:
+        expect(there.turn(0)).to_contain_text("Once upon a time")
+        there.panel.get_by_role("button", name="Stop").click()
+        expect(there.turn(0)).to_have_attribute("data-status", "interrupted", timeout=2000)
+        there.notebook.wait_idle()
+        assert there.notebook.executed()[3] is False
+        picture(page, "panel-interrupted-light")
+        chat_server.script(text_stream("there was a fox."))
+        there.panel.get_by_role("button", name="Continue").click()
+        expect(there.turn(0)).to_contain_text("Once upon a time, there was a fox.")
+
+
+def test_what_is_sent_while_a_cell_runs_waits_for_the_kernel(page: Page, tmp_path: Path, chat_server):
+    """It is shown at once, says that it waits, and is asked when the cell has ended."""
+    marker = tmp_path / "go"
+    cell = f"import time, pathlib\nwhile not pathlib.Path({str(marker)!r}).exists(): time.sleep(0.05)\nprint('done')"
+    with opened(page, tmp_path, cell, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.ask("Are you there?")
+        expect(there.turn(0)).to_contain_text("Are you there?")
+        expect(there.turn(0)).to_contain_text("waiting for the kernel")
+        picture(page, "panel-waiting-light")
+        assert chat_server.requests() == []
+        marker.touch()
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        assert "done" in there.notebook.output_text(2)
+
+
+def run_cell(page: Page, number: int) -> None:
+    page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+
+
+def test_cells_run_while_a_reply_streams(page: Page, tmp_path: Path, chat_server):
+    """And the reply goes on streaming while a cell runs."""
+    chat_server.script(stream(sse("First half. "), wait(), sse("Second half."), wait(), sse(finish="stop"), done()))
+    marker = tmp_path / "go"
+    marker.touch()
+    cell = f"import time, pathlib\nwhile not pathlib.Path({str(marker)!r}).exists(): time.sleep(0.05)\nprint(40 + 2)"
+    with opened(page, tmp_path, cell, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        there.ask("Go")
+        expect(there.turn(0)).to_contain_text("First half.")
+        run_cell(page, 2)
+        expect(page.locator(".jp-CodeCell .jp-InputPrompt").nth(2)).to_have_text("[4]:")
+        assert "42" in there.notebook.output_text(2)
+        marker.unlink()
+        run_cell(page, 2)
+        expect(page.locator(".jp-CodeCell .jp-InputPrompt").nth(2)).to_have_text("[*]:")
+        chat_server.release()
+        expect(there.turn(0)).to_contain_text("Second half.")
+        chat_server.release()
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        expect(page.locator(".jp-CodeCell .jp-InputPrompt").nth(2)).to_have_text("[*]:")
+        marker.touch()
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_shortcuts_of_the_notebook_stay_quiet_while_one_types(page: Page, tmp_path: Path, chat_server, app: str):
+    """No cell is added, deleted, run or left; Escape and the arrows belong to the panel."""
+    with opened(page, tmp_path, "1 + 1", app=app, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        there.input.click()
+        before = page.locator(".jp-CodeCell").count()
+        page.keyboard.type("a b dd x c v z m y 00 ii j k")
+        for key in ("Escape", "ArrowUp", "ArrowDown", "Shift+Enter", "Home", "Delete", "Control+s", "Control+b"):
+            page.keyboard.press(key)
+        assert page.locator(".jp-CodeCell").count() == before
+        assert there.input.evaluate("node => node === document.activeElement")
+        assert "b dd x c v z m y 00 ii j k" in there.input.input_value()
+
+
+def test_code_of_a_reply_becomes_a_cell_below_the_panel(page: Page, tmp_path: Path, chat_server):
+    """In the place one expects, undone as any other cell."""
+    chat_server.script(text_stream("Here:\n\n```python\nprint('from the panel')\n```\n"))
+    with opened(page, tmp_path, "'last'", LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        there.ask("Code, please")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        there.turn(0).locator("pre").hover()
+        there.turn(0).get_by_role("button", name="Put this code into a new cell").click()
+        cell = page.locator(".jp-CodeCell").nth(2)
+        expect(cell.locator(".cm-content")).to_contain_text("print('from the panel')")
+
+
+def test_reloaded_page_has_the_transcript_again(page: Page, tmp_path: Path, chat_server):
+    """From the kernel, also in the middle of a reply, which goes on."""
+    chat_server.script(
+        text_stream("The first reply."),
+        stream(sse("Half of the second.\n\nAnd "), wait(), sse("the rest."), sse(finish="stop"), done()),
+    )
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.ask("one")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        there.notebook.save()
+        there.ask("two")
+        expect(there.turn(1)).to_contain_text("Half of the second.")
+        page.reload()
+        expect(there.turn(0)).to_contain_text("The first reply.")
+        expect(there.turn(1)).to_contain_text("Half of the second.")
+        chat_server.release()
+        expect(there.turn(1)).to_contain_text("And the rest.")
+        expect(there.turn(1)).to_have_attribute("data-status", "complete")
+
+
+def test_notebook_without_its_kernel_shows_the_transcript(page: Page, tmp_path: Path, chat_server):
+    """Saved, closed, opened again by another server; and as nbconvert and a viewer without widgets show it."""
+    chat_server.script(text_stream("A **kept** reply."))
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.ask("Keep this.")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        kept = page.locator(".llmvm-kept")
+        expect(kept).to_contain_text("A kept reply.")
+        expect(kept).to_be_hidden()
+        there.notebook.save()
+    saved = nbformat.read(tmp_path / "work" / "panel.ipynb", as_version=4)
+    [html] = [one.data["text/html"] for one in saved.cells[1].outputs if "text/html" in one.data]
+    assert "<strong>kept</strong>" in html
+    assert "A **kept** reply." in "".join(one.data["text/plain"] for one in saved.cells[1].outputs)
+    exported, _ = HTMLExporter().from_notebook_node(saved)
+    assert "<strong>kept</strong>" in exported
+    assert "Keep this." in exported
+    other = tmp_path / "other"
+    other.mkdir()
+    with running_lab(other, tmp_path / "work") as address:
+        page.goto(f"{address}/lab/tree/panel.ipynb?token=test-token")
+        expect(page.locator(".llmvm-kept")).to_be_visible()
+        expect(page.locator(".llmvm-kept")).to_contain_text("A kept reply.")
+        page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel")
+        expect(page.get_by_text("Error displaying widget")).to_be_hidden()
+        expect(page.get_by_text("Loading widget")).to_be_hidden()
+        picture(page, "panel-reopened-light")
+
+
+def test_kernel_that_is_gone_is_said(page: Page, tmp_path: Path, chat_server):
+    """The transcript stays readable, the input says what to do."""
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.ask("one")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        page.evaluate("() => { void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
+        expect(there.panel).to_contain_text("The kernel that this panel belongs to is gone.")
+        expect(there.input).to_be_disabled()
+        expect(there.turn(0)).to_be_visible()
+        picture(page, "panel-gone-light")
+
+
+def test_failed_prompt_says_why_and_can_be_tried_again(page: Page, tmp_path: Path, chat_server):
+    """One sentence, and a button."""
+    chat_server.script(failure(403, "You may not."))
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        there.ask("May I?")
+        expect(there.turn(0)).to_have_attribute("data-status", "failed")
+        expect(there.turn(0)).to_contain_text("You may not.")
+        picture(page, "panel-failed-light")
+        there.turn(0).get_by_role("button", name="Try again").click()
+        expect(there.panel.locator(".lp-turn")).to_have_count(1)
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+
+
+def test_names_of_the_notebook_complete_after_two_braces(page: Page, tmp_path: Path, chat_server):
+    """With the keyboard; the value goes along."""
+    with opened(page, tmp_path, "measurements = [1, 2, 3]", LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        there.input.click()
+        page.keyboard.type("Sum of {{measu")
+        there.panel.get_by_role("option", name="measurements").wait_for()
+        page.keyboard.press("Enter")
+        value = there.input.input_value()
+        assert "{{measurements" in value
+        if not value.rstrip().endswith("}}"):
+            page.keyboard.type("}}")
+        page.keyboard.press("Enter")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        assert chat_server.requests()[-1].json["messages"][-1]["content"] == "Sum of [1, 2, 3]"
+
+
+def test_file_that_is_dropped_goes_along(page: Page, tmp_path: Path, chat_server):
+    """A text file, from the operating system's file manager."""
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        transfer = page.evaluate_handle(
+            "() => { const it = new DataTransfer();"
+            " it.items.add(new File(['a,b\\n1,2'], 'table.csv', {type: 'text/csv'})); return it; }"
+        )
+        there.input.dispatch_event("drop", {"dataTransfer": transfer})
+        expect(there.panel.locator(".lp-file")).to_contain_text("table.csv")
+        there.ask("What is in it?")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        assert "a,b\n1,2" in chat_server.requests()[-1].json["messages"][-1]["content"]
+
+
+def test_two_panels_agree(page: Page, tmp_path: Path, chat_server):
+    """Two panels, and two views of one of them."""
+    with opened(page, tmp_path, "%chat panel", LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        panels = page.locator(".llmvm-panel")
+        expect(panels).to_have_count(2)
+        there.ask("hello")
+        for number in (0, 1):
+            expect(panels.nth(number).locator(".lp-turn")).to_have_attribute("data-status", "complete")
+        assert panels.nth(0).locator(".lp-turn").inner_text() == panels.nth(1).locator(".lp-turn").inner_text()
+
+
+def test_panel_docks_beside_the_notebook(page: Page, tmp_path: Path, chat_server):
+    """The cell keeps a line that unfolds; the panel fills its place."""
+    page.set_viewport_size({"width": 1500, "height": 900})
+    with opened(page, tmp_path, "%chat panel --side", LLMVISION_BASE_URL=chat_server.url) as there:
+        there.notebook.wait_idle()
+        docked = page.locator(".llmvm-panel").nth(1)
+        docked.wait_for()
+        box = docked.bounding_box()
+        cell = page.locator(".jp-CodeCell").nth(2).bounding_box()
+        assert box["x"] >= cell["x"] + cell["width"] - 1
+        docked.get_by_role("textbox", name="Prompt").fill("hello")
+        docked.get_by_role("textbox", name="Prompt").press("Enter")
+        expect(docked.locator(".lp-turn")).to_have_attribute("data-status", "complete")
+        picture(page, "panel-side-light")
+
+
+def test_hostile_replies_do_nothing_in_the_panel(watch: Watch, tmp_path: Path, chat_server):
+    """While they stream, when they are done, and after a reload: the same collection as for cells."""
+    page = watch.page
+    replies = hostile_replies()
+    chat_server.script(*(streamed(text, number, f"Number {number}.") for number, text in enumerate(replies)))
+    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+        watch.lab = there.address
+        there.notebook.wait_idle()
+        before = page.evaluate(LOOKS)
+        watch.moved.clear()
+        for number, _ in enumerate(replies):
+            there.ask(f"Number {number}.")
+            expect(there.turn(number)).to_have_attribute("data-status", "complete", timeout=90_000)
+        wait_until_set(page)
+        assert_quiet(watch, before)
+        links = page.evaluate("() => watchOfTheTest.links('.llmvm-panel .llmvm a[href]')")
+        assert len(links) > 100
+        assert all(re.match(r"(https?://|mailto:)", link["href"], re.IGNORECASE) for link in links)
+        assert watch.moved == []

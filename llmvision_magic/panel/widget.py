@@ -117,7 +117,7 @@ class ChatPanel(anywidget.AnyWidget):
     def show_widget(self) -> None:
         """Show the panel in the running cell, without what is kept of it."""
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        self._host.shell.display_pub.publish({**data, "text/plain": "Chat panel"}, metadata)
+        self._host.shell.display_pub.publish({**data, "text/plain": ""}, metadata)
 
     def show_docked(self) -> None:
         """Show in the running cell what is kept of a panel that stands elsewhere."""

@@ -18,8 +18,8 @@ def module() -> str:
     """The text of one ES module: each file once, before the first that imports it.
 
     Raises:
-        ValueError: A file imports in another form than ``import { a, b } from "./name.js";``, or files import each other
-            in a circle.
+        ValueError: A file imports in another form than ``import { a, b } from "./name.js";``, or files import each
+            other in a circle.
     """
     texts: dict[str, str] = {}
     _join(ENTRY, (), texts)

@@ -13,7 +13,8 @@ export class Composer {
   area;
   files;
   names;
-  #alert = make("p", { class: "lp-refusal", role: "alert", hidden: true });
+  #sentence = make("p");
+  #alert = make("div", { class: "lp-refusal", role: "alert", hidden: true }, this.#sentence, iconButton("close", "Close this message", "hear"));
   #status = make("span", { class: "lp-status", role: "status" });
   #button = make("button", { type: "button", class: "lp-send", "data-do": "send" }, icon("send"));
   #attach = iconButton("attach", "Attach images or text files", "attach");
@@ -68,8 +69,10 @@ export class Composer {
 
   // Say why something cannot be; nothing of what was typed is lost.
   refuse(sentence) {
-    setText(this.#alert, sentence);
+    const held = this.#alert.contains(document.activeElement);
+    setText(this.#sentence, sentence);
     this.#alert.hidden = sentence === "";
+    if (held && !sentence) this.area.focus();
   }
 
   put(text) {

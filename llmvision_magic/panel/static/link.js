@@ -19,14 +19,18 @@ export class KernelLink {
   // `answer` names the kind of message that is the answer where "done" is not.
   tell(message, { buffers = [], answer = "done" } = {}) {
     if (this.gone) return Promise.reject(new Error("The kernel is gone."));
-    this.#count += 1;
-    const key = message.key ?? this.#prefix + this.#count;
+    const key = message.key ?? this.freshKey();
     const promise = new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#become(key, true), PATIENCE);
       this.#open.set(key, { message, answer, resolve, reject, timer, slow: false });
     });
     this.#model.send({ ...message, key }, undefined, buffers);
     return promise;
+  }
+
+  // Send a message that has no answer of its own.
+  note(message) {
+    if (!this.gone) this.#model.send({ ...message, key: this.freshKey() }, undefined, []);
   }
 
   freshKey() {

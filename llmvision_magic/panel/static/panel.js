@@ -2,9 +2,12 @@
 
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
+import { ConversationsHead } from "./conversations.js";
+import { fillPlace } from "./docking.js";
 import { make } from "./elements.js";
 import { KernelLink } from "./link.js";
 import { NotebookAround, watchKernel } from "./notebook.js";
+import { SETTING_TRAITS, SettingsDrawer } from "./settings.js";
 import { Transcript } from "./transcript.js";
 import { TurnActions } from "./actions.js";
 import { welcomePart } from "./welcome.js";
@@ -22,6 +25,8 @@ class PanelView {
   #transcript;
   #composer;
   #actions;
+  #head;
+  #drawer;
   #stopping = false;
   #gone = false;
 
@@ -45,8 +50,12 @@ class PanelView {
       refuse: (sentence) => this.#composer.refuse(sentence),
       signal,
     });
-    this.#root.append(this.#transcript.element, this.#composer.element, this.#announcer.element);
+    this.#drawer = new SettingsDrawer(model, () => this.#link.note({ do: "models" }));
+    this.#head = new ConversationsHead(model, this.#link, (sentence) => this.#composer.refuse(sentence), this.#drawer.element);
+    const body = make("div", { class: "lp-body" }, this.#drawer.element, this.#transcript.element, this.#composer.element);
+    this.#root.append(this.#head.element, body, this.#announcer.element);
     el.append(this.#root);
+    fillPlace(this.#root, signal);
     this.#listen(signal);
     this.#undo.push(watchKernel(model, () => this.#lose()));
     void this.#transcript.show();
@@ -73,7 +82,12 @@ class PanelView {
       this.#show();
     });
     on("change:where", () => this.#show());
-    on("change:conversation", () => void this.#transcript.show());
+    on("change:conversation", () => {
+      this.#head.show();
+      void this.#transcript.show();
+    });
+    on("change:conversations", () => this.#head.show());
+    for (const name of SETTING_TRAITS) on(`change:${name}`, () => this.#drawer.show());
     this.#root.addEventListener("click", (event) => this.#click(event), { signal });
     this.#root.addEventListener("keydown", (event) => this.#press(event), { signal });
     for (const type of UNHEARD) this.#root.addEventListener(type, (event) => event.stopPropagation(), { signal });
@@ -109,7 +123,9 @@ class PanelView {
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
     const keys = event.target.dataset?.keys;
-    if (keys === "send" && this.#composer.press(event)) event.preventDefault();
+    if (this.#head.press(event)) event.preventDefault();
+    else if (event.key === "Escape" && this.#drawer.element.contains(event.target)) this.#openSettings(false);
+    else if (keys === "send" && this.#composer.press(event)) event.preventDefault();
     else if (keys && event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       if (keys === "send") this.#send();
@@ -128,13 +144,23 @@ class PanelView {
     if (action === "send") this.#send();
     // The second click of a double click was meant for the button that stood there before.
     else if (action === "stop") event.detail < 2 && this.#stop();
+    else if (action === "hear") this.#composer.refuse("");
     else if (action === "attach") this.#composer.choose();
     else if (action === "remove-file") (this.#composer.files.remove(button) ?? this.#composer.area).focus();
     else if (action === "to-end") {
       this.#transcript.toEnd();
       this.#composer.area.focus({ preventScroll: true });
-    } else if (action === "example") this.#composer.offer(button.textContent, button.dataset.marked);
+    } else if (action === "settings") this.#openSettings(!this.#drawer.isOpen);
+    else if (this.#head.run(action)) return;
+    else if (action === "example") this.#composer.offer(button.textContent, button.dataset.marked);
     else this.#actions.run(action, button);
+  }
+
+  #openSettings(open) {
+    const held = this.#drawer.element.contains(document.activeElement);
+    this.#drawer.toggle(open);
+    this.#head.settings.setAttribute("aria-expanded", String(open));
+    if (held && !open) this.#head.settings.focus();
   }
 
   async #send() {
@@ -195,6 +221,8 @@ class PanelView {
     this.#gone = true;
     this.#root.toggleAttribute("data-gone", true);
     this.#link.lose(GONE);
+    this.#head.lock(true);
+    this.#drawer.lock(true);
     this.#show();
   }
 
@@ -204,6 +232,7 @@ class PanelView {
 }
 
 function placeInWords(where) {
+  if (where?.trouble) return where.trouble;
   if (!where?.model) return "";
   return `${where.model} · ${where.embedded ? "on this machine" : where.server}`;
 }

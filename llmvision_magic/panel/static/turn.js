@@ -27,8 +27,8 @@ export class TurnPart {
     this.#tools = {
       edit: iconButton("edit", "Edit and send again", "edit"),
       copy: iconButton("copy", "Copy the reply as Markdown", "copy"),
-      retry: iconButton("retry", "Ask again", "retry"),
-      again: wordButton("Try again", "retry", "retry"),
+      retry: iconButton("retry", "Retry", "retry"),
+      again: wordButton("Retry", "retry", "retry"),
       continue: wordButton("Continue", "continue", "more"),
       exclude: iconButton("leave", "Leave out of what is sent", "exclude"),
     };
@@ -141,7 +141,7 @@ export class TurnPart {
       const area = make("textarea", { class: "lp-editing", "aria-label": "Edit the prompt", "data-keys": "edit" });
       const grown = growing(area);
       const words = make("p", { class: "lp-refusal", role: "alert", hidden: true });
-      const buttons = make("div", { class: "lp-choices" }, wordButton("Send", "edit-send"), wordButton("Keep as it was", "edit-leave"));
+      const buttons = make("div", { class: "lp-choices" }, wordButton("Send", "edit-send"), wordButton("Cancel", "edit-leave"));
       buttons.firstChild.classList.add("lp-first");
       const element = make("div", { class: "lp-editor" }, grown.frame, words, buttons);
       this.#editor = { area, words, element, fit: grown.fit };

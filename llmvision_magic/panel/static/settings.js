@@ -1,0 +1,57 @@
+// The drawer with the conversation's settings. The widget's traits hold them, here and in the kernel.
+
+import { freshId, iconButton, make } from "./elements.js";
+import { Control, PARAMETERS } from "./parameters.js";
+
+export const SETTING_TRAITS = [...PARAMETERS.map(({ name }) => name), "effective", "models"];
+
+export class SettingsDrawer {
+  element;
+  #model;
+  #controls = new Map();
+  #askModels;
+  #asked = false;
+
+  constructor(model, askModels) {
+    this.#model = model;
+    this.#askModels = askModels;
+    for (const parameter of PARAMETERS) this.#controls.set(parameter.name, new Control(parameter, (value) => this.#set(parameter.name, value)));
+    const close = iconButton("close", "Close settings", "settings");
+    const head = make("div", { class: "lp-drawer-head" }, make("span", { class: "lp-drawer-title" }, "Settings"), close);
+    const controls = [...this.#controls.values()].map(({ element }) => element);
+    const attributes = { class: "lp-drawer", id: freshId("settings"), role: "region", "aria-label": "Settings of this conversation", hidden: true };
+    this.element = make("div", attributes, head, make("div", { class: "lp-controls" }, ...controls));
+    this.show();
+  }
+
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  toggle(open) {
+    this.element.hidden = !open;
+    if (!open || this.#asked) return;
+    this.#asked = true;
+    this.#askModels();
+  }
+
+  // Show what holds; only what has changed is touched.
+  show() {
+    const effective = this.#model.get("effective") ?? {};
+    for (const [name, control] of this.#controls) control.show(this.#model.get(name) ?? null, effective[name] ?? null);
+    const names = this.#model.get("models") ?? [];
+    const list = this.element.querySelector("datalist");
+    if ([...list.options].map(({ value }) => value).join("\n") === names.join("\n")) return;
+    list.replaceChildren(...names.map((name) => make("option", { value: name })));
+  }
+
+  lock(locked) {
+    for (const control of this.#controls.values()) control.lock(locked);
+  }
+
+  #set(name, value) {
+    this.#model.set(name, value);
+    this.#model.save_changes();
+    this.show();
+  }
+}

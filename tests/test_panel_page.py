@@ -1,0 +1,535 @@
+"""The panel's transcript in Chromium: what is shown of turns and replies, and where the reader is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from panel_harness.harness import Panel, block, opened_page, started_browser, turn
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+LONG = "\n\n".join(f"Paragraph {number} of a long reply, with words enough for a line." for number in range(40))
+AT_END = (
+    "() => { const s = document.querySelector('.lp-scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop }"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for this file."""
+    with started_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page."""
+    with opened_page(browser) as page:
+        yield page
+
+
+def turns(count: int) -> list[dict[str, Any]]:
+    return [turn(number) for number in range(1, count + 1)]
+
+
+def to_end_distance(panel: Panel) -> float:
+    return panel.page.evaluate(AT_END)
+
+
+def scroll_to(panel: Panel, top: int) -> None:
+    """Scroll as a reader does, and wait until the page knows."""
+    panel.page.evaluate(
+        """top => new Promise((done) => {
+          const scroller = document.querySelector('.lp-scroller');
+          scroller.scrollTop = top;
+          requestAnimationFrame(() => requestAnimationFrame(done));
+        })""",
+        top,
+    )
+
+
+def offset_of(panel: Panel, selector: str) -> float:
+    return panel.page.evaluate("one => document.querySelector(one).getBoundingClientRect().top", selector)
+
+
+def frames(panel: Panel, count: int = 2) -> None:
+    """Let the page be drawn."""
+    for _ in range(count):
+        panel.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_panel_shows_the_turns_of_its_conversation_at_the_end(page: Page):
+    panel = Panel(page, [turn(1, "First?", LONG), turn(2, "**Second**?", "The `reply`.", facts=["tiny", "5 tokens"])])
+    second = panel.turn("t2")
+    expect(second).to_contain_text("The reply.")
+    expect(second.locator(".lp-prompt strong")).to_have_text("Second")
+    expect(second.locator(".lp-facts")).to_have_text("tiny · 5 tokens")
+    frames(panel)
+    assert to_end_distance(panel) < 2
+    assert not panel.errors
+
+
+def test_notes_and_images_of_a_prompt_stand_below_it(page: Page):
+    panel = Panel(page, [turn(1, images=2, notes=["`df` has 12 rows more"])])
+    expect(panel.turn("t1").locator(".lp-beside")).to_have_text("2 images · `df` has 12 rows more")
+
+
+def test_lines_of_a_prompt_stay_lines(page: Page):
+    panel = Panel(page, [turn(1, "one\ntwo"), turn(2, "one two")])
+    heights = [panel.turn(name).locator(".lp-prompt").bounding_box()["height"] for name in ("t1", "t2")]
+    assert heights[0] > heights[1] + 10
+
+
+def test_only_the_kernels_own_html_is_html(page: Page):
+    text = "<img src=x onerror='window.ran = true'>"
+    bad = turn(1, notes=[text], facts=[text], status="failed", notice=text, html="", images=0)
+    conversations = [{"name": text, "turns": 1}]
+    panel = Panel(page, [bad], conversation=text, conversations=conversations, where={"model": text, "server": text})
+    panel.say({"kind": "sorry", "key": "", "text": text})
+    expect(panel.root.get_by_role("alert")).to_contain_text(text)
+    expect(panel.turn("t1")).to_contain_text(text)
+    assert panel.root.locator("img").count() == 0
+    assert not page.evaluate("() => window.ran ?? false")
+
+
+def test_arriving_blocks_are_appended_and_never_drawn_again(page: Page):
+    """Finished blocks' elements stay, whatever follows; only the element of the last one changes."""
+    panel = Panel(page, [turn(1, reply=None, line="waiting for tiny, 1 s")], busy="t1")
+    expect(panel.turn("t1").locator(".lp-line")).to_have_text("waiting for tiny, 1 s")
+    panel.more("t1", 0, [block("One.")], block("Tw"))
+    page.evaluate(
+        """() => {
+          window.changes = [];
+          window.first = document.querySelector('[data-turn=t1] .lp-reply .llmvm');
+          const noted = ({target, removedNodes}) => [target.className, removedNodes.length];
+          new MutationObserver((records) => changes.push(...records.map(noted)))
+            .observe(document.querySelector('.lp-turns'), {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    panel.more("t1", 1, [block("Two.")], block("- Thr"))
+    panel.more("t1", 2, [], block("- Three\n- Four"))
+    panel.more("t1", 2, [block("- Three\n- Four")], None)
+    panel.show_turn(turn(1, reply=None, status="complete", facts=["tiny"]))
+    reply = panel.turn("t1").locator(".lp-reply")
+    expect(reply).to_have_text("One.\nTwo.\n\nThree\nFour\n", use_inner_text=False)
+    assert page.evaluate(
+        "() => first.isConnected && first === document.querySelector('[data-turn=t1] .lp-reply .llmvm')"
+    )
+    removed = page.evaluate("() => changes.filter(([, removed]) => removed > 0).map(([name]) => name)")
+    assert set(removed) <= {"llmvm", "lp-reply", "lp-line"}, removed
+    assert page.evaluate("() => document.querySelectorAll('[data-turn=t1] .lp-reply > .llmvm').length") == 3
+    # A page asked for by another view says the same again: nothing is drawn anew.
+    page.evaluate("() => { window.blocks = [...document.querySelectorAll('[data-turn=t1] .llmvm')] }")
+    panel.say({"kind": "turns", "conversation": "main", "before": None, "more": False, "total": 1,
+               "turns": [turn(1, reply="One.\n\nTwo.\n\n- Three\n- Four", facts=["tiny"])]})  # fmt: skip
+    assert page.evaluate(
+        "() => blocks.every((one, i) => one === document.querySelectorAll('[data-turn=t1] .llmvm')[i])"
+    )
+
+
+def test_what_is_selected_in_a_finished_block_stays_selected(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("One.")], block("Tw"))
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.lp-reply p'))")
+    panel.more("t1", 1, [block("Two.")], block("Thr"))
+    assert page.evaluate("() => String(getSelection())") == "One."
+
+
+def test_a_reply_that_ends_as_another_is_shown_as_it_ended(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("See [it][1].")], None)
+    panel.show_turn(turn(1, reply="See [it][1].\n\n[1]: https://example.org"))
+    expect(panel.turn("t1").locator(".lp-reply a")).to_have_text("it")
+
+
+def test_a_reply_that_ends_with_an_open_block_keeps_it(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("One.")], block("Tw"))
+    panel.show_turn(turn(1, reply=None, status="interrupted", notice="Interrupted."))
+    expect(panel.turn("t1").locator(".lp-reply")).to_contain_text("Tw")
+    expect(panel.turn("t1").locator(".lp-notice")).to_have_text("Interrupted.")
+
+
+def test_parts_of_one_block_stand_close(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("- one", joined=True)], block("- two"))
+    assert panel.turn("t1").locator(".llmvm-on").count() == 1
+
+
+def test_missing_blocks_are_asked_for_again(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.wait_sent("show")
+    panel.more("t1", 3, [block("Four.")])
+    panel.wait_sent("show", 2)
+
+
+def test_a_new_turn_is_appended_and_a_stray_one_asks_anew(page: Page):
+    panel = Panel(page, turns(2))
+    panel.show_turn(turn(3))
+    expect(panel.turn("t3")).to_be_visible()
+    assert len(panel.sent("show")) == 1
+    panel.say({"kind": "turn", "conversation": "main", "turn": turn(9)})
+    panel.wait_sent("show", 2)
+
+
+def test_turns_of_another_conversation_are_not_shown(page: Page):
+    panel = Panel(page, turns(1))
+    panel.say({"kind": "turn", "conversation": "tutor", "turn": turn(2)})
+    panel.say({"kind": "turns", "conversation": "tutor", "before": None, "turns": turns(5), "more": False, "total": 5})
+    assert panel.root.locator("[data-turn]").count() == 1
+
+
+def test_another_conversation_takes_the_place_of_this_one(page: Page):
+    panel = Panel(page, turns(2))
+    page.evaluate("data => { kernel.turns = data }", [turn(1, "Other?", id="o1")])
+    panel.change("conversation", "tutor")
+    expect(panel.turn("o1")).to_be_visible()
+    expect(panel.turn("t1")).to_have_count(0)
+    expect(panel.root.get_by_role("combobox", name="Conversation")).to_have_value("tutor")
+
+
+def test_another_branch_keeps_what_both_have(page: Page):
+    panel = Panel(page, turns(3))
+    panel.wait_sent("show")
+    page.evaluate("() => { window.kept = document.querySelector('[data-turn=t1]') }")
+    branch = turn(2, "Other?", id="b2", parent="t1", siblings=["t2", "b2"])
+    panel.say(
+        {"kind": "turns", "conversation": "main", "before": None, "turns": [turn(1), branch], "more": False, "total": 2}
+    )
+    expect(panel.turn("b2")).to_be_visible()
+    expect(panel.turn("t2")).to_have_count(0)
+    assert page.evaluate("() => kept.isConnected")
+
+
+# -- where the reader is ----------------------------------------------------------------------------------------------
+
+
+def test_the_end_is_followed_while_the_reader_is_there(page: Page):
+    panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=None)], busy="t2")
+    panel.wait_sent("show")
+    for number in range(30):
+        panel.more("t2", number, [block(f"Paragraph {number}.")], block("…"))
+        assert to_end_distance(panel) < 2
+    expect(panel.button("New text below")).to_be_hidden()
+
+
+def test_who_reads_above_stays_there_and_is_told_of_new_text(page: Page):
+    panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=None)], busy="t2")
+    panel.wait_sent("show")
+    frames(panel)
+    scroll_to(panel, 200)
+    before = page.evaluate("() => document.querySelector('.lp-scroller').scrollTop")
+    expect(panel.button("New text below")).to_be_hidden()
+    for number in range(10):
+        panel.more("t2", number, [block(f"Paragraph {number}.")], block("…"))
+    frames(panel)
+    assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == before
+    panel.button("New text below").click()
+    expect(panel.button("New text below")).to_be_hidden()
+    assert to_end_distance(panel) < 2
+    assert panel.focused() == "Prompt"
+    panel.more("t2", 10, [block("And it is followed again.")])
+    assert to_end_distance(panel) < 2
+
+
+def test_a_small_step_up_ends_following_at_once(page: Page):
+    panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=None)], busy="t2")
+    panel.wait_sent("show")
+    frames(panel)
+    top = page.evaluate("() => document.querySelector('.lp-scroller').scrollTop")
+    scroll_to(panel, top - 5)
+    panel.more("t2", 0, [block("New.")])
+    frames(panel)
+    assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == top - 5
+
+
+def test_what_one_sends_oneself_is_always_in_sight(page: Page):
+    panel = Panel(page, [turn(1, reply=LONG)])
+    panel.wait_sent("show")
+    frames(panel)
+    scroll_to(panel, 0)
+    panel.input.fill("Next?")
+    panel.input.press("Enter")
+    frames(panel)
+    assert to_end_distance(panel) < 2
+
+
+def test_older_turns_come_above_without_moving_the_reader(page: Page):
+    panel = Panel(page, [turn(number, reply=f"Answer {number}.\n\n" * (number % 5 + 1)) for number in range(1, 121)])
+    expect(panel.turn("t120")).to_be_visible()
+    assert panel.root.locator("[data-turn]").count() < 60
+    frames(panel)
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const scroller = document.querySelector('.lp-scroller');
+          window.mark = document.querySelector('[data-turn=t93]');
+          const look = () => {
+            seen.push([document.querySelectorAll('[data-turn]').length, mark.getBoundingClientRect().top]);
+            window.looking = requestAnimationFrame(look);
+          };
+          scroller.scrollTop = mark.offsetTop - scroller.offsetTop;
+          requestAnimationFrame(look);
+        }"""
+    )
+    page.wait_for_function("() => document.querySelector('[data-turn=t63]')")
+    frames(panel, 5)
+    seen = page.evaluate("() => seen")
+    steady = [top for count, top in seen[2:]]
+    assert max(steady) - min(steady) < 2, seen
+    # All of them come, the oldest too, as one goes on upwards.
+    for _ in range(8):
+        scroll_to(panel, 0)
+        frames(panel, 3)
+    page.wait_for_function("() => document.querySelector('[data-turn=t1]')")
+    numbers = page.evaluate("() => [...document.querySelectorAll('[data-turn]')].map((one) => one.dataset.turn)")
+    assert numbers == [f"t{number}" for number in range(1, 121)]
+    assert len(panel.sent("show")) == 4
+
+
+def test_the_reader_stays_when_the_panel_becomes_narrow(page: Page):
+    panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=LONG)])
+    panel.wait_sent("show")
+    frames(panel)
+    mark = "[data-turn=t2] .lp-reply p:nth-of-type(9)"
+    page.evaluate(
+        """mark => {
+          const scroller = document.querySelector('.lp-scroller');
+          const top = (one) => one.getBoundingClientRect().top;
+          scroller.scrollTop += top(document.querySelector(mark)) - top(scroller);
+        }""",
+        mark,
+    )
+    frames(panel, 3)
+    before = offset_of(panel, mark)
+    page.set_viewport_size({"width": 360, "height": 760})
+    frames(panel, 3)
+    assert abs(offset_of(panel, mark) - before) < 3
+
+
+def test_a_panel_that_was_out_of_the_page_is_where_it_was(page: Page):
+    """JupyterLab takes cells that are far away out of the page; their scrolling is forgotten by the browser."""
+    panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=LONG)])
+    panel.wait_sent("show")
+    frames(panel)
+    scroll_to(panel, 300)
+    script = """async () => {
+      const place = document.querySelector('#place');
+      const parent = place.parentElement;
+      place.remove();
+      await new Promise((done) => setTimeout(done, 60));
+      parent.prepend(place);
+    }"""
+    page.evaluate(script)
+    frames(panel, 3)
+    assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == 300
+    page.evaluate("() => { const s = document.querySelector('.lp-scroller'); s.scrollTop = s.scrollHeight }")
+    frames(panel, 3)
+    page.evaluate(script)
+    frames(panel, 3)
+    assert to_end_distance(panel) < 2
+
+
+def test_a_thousand_turns_scroll_and_stream_without_long_work(page: Page):
+    """With all of 1,000 turns in the page, text that arrives and scrolling lay out what is in sight, not all."""
+    reply = "A paragraph of **text**.\n\n```python\nprint(1)\n```\n\n- one\n- two\n"
+    data = [turn(number, reply=reply) for number in range(1, 1001)]
+    panel = Panel(page, [*data, turn(1001, reply=None)], busy="t1001")
+    panel.wait_sent("show")
+    page.evaluate(
+        """async () => {
+          const scroller = document.querySelector('.lp-scroller');
+          for (let round = 0; round < 200 && !document.querySelector('[data-turn=t1]'); round += 1) {
+            scroller.scrollTop = 0;
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+          }
+        }"""
+    )
+    assert panel.root.locator("[data-turn]").count() == 1001
+    worst = page.evaluate(
+        """async (part) => {
+          const scroller = document.querySelector('.lp-scroller');
+          const frame = () => new Promise((done) => requestAnimationFrame(done));
+          const times = [];
+          for (let step = 0; step < 60; step += 1) {
+            scroller.scrollTop = (step * 7919) % scroller.scrollHeight;
+            const began = performance.now();
+            kernel.more('t1001', step, [part], part);
+            times.push(performance.now() - began);
+            await frame();
+          }
+          return times.sort((a, b) => a - b)[Math.floor(times.length * 0.9)];
+        }""",
+        block("Some more text."),
+    )
+    assert worst < 50, f"{worst} ms for a piece of text"
+
+
+# -- states -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_conversation_offers_three_prompts(page: Page):
+    panel = Panel(page, [])
+    examples = panel.root.locator(".lp-example")
+    expect(examples).to_have_count(3)
+    examples.nth(2).click()
+    assert "{{" in panel.input.input_value()
+    assert panel.focused() == "Prompt"
+    assert page.evaluate("() => getSelection().toString()") == "name"
+    panel.input.fill("Hello")
+    panel.input.press("Enter")
+    expect(examples.first).to_be_hidden()
+
+
+def test_a_failed_turn_says_why_and_can_be_tried_again(page: Page):
+    sentence = "The server did not answer within 30 s; try again."
+    panel = Panel(page, [turn(1, html="", status="failed", notice=sentence, facts=[])])
+    expect(panel.turn("t1").locator(".lp-notice")).to_have_text(sentence)
+    panel.answer("retry", {"kind": "done", "key": ""})
+    panel.turn("t1").get_by_role("button", name="Retry").click()
+    assert panel.wait_sent("retry")[0]["turn"] == "t1"
+
+
+def test_a_retried_turn_gives_way_to_its_new_version(page: Page):
+    panel = Panel(page, turns(3))
+    panel.wait_sent("show")
+    again = turn(2, reply=None, id="r2", parent="t1", siblings=["t2", "r2"])
+    page.evaluate("data => { kernel.turns = data }", [turn(1), again])
+    page.evaluate("() => { kernel.page = () => {} }")  # it shows before the kernel could say all again
+    panel.say({"kind": "turn", "conversation": "main", "turn": again})
+    expect(panel.turn("r2")).to_be_visible()
+    expect(panel.turn("t3")).to_have_count(0)
+    panel.more("r2", 0, [], block("Ne"))
+    expect(panel.turn("r2")).to_contain_text("Ne")
+
+
+def test_a_stalled_reply_says_so_quietly(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("One.")], block("Tw"), "nothing from the server for 4 s")
+    expect(panel.turn("t1").locator(".lp-line")).to_have_text("nothing from the server for 4 s")
+    panel.more("t1", 1, [], block("Two"))
+    expect(panel.turn("t1").locator(".lp-line")).to_be_hidden()
+
+
+def test_an_interrupted_turn_can_go_on(page: Page):
+    panel = Panel(page, [turn(1, status="interrupted", notice="Interrupted.", unfinished=True)])
+    panel.turn("t1").get_by_role("button", name="Continue").click()
+    assert panel.wait_sent("continue")[0]["turn"] == "t1"
+
+
+def test_without_its_kernel_the_panel_can_be_read_and_says_what_to_do(page: Page):
+    panel = Panel(page, [turn(1, reply="Still `here`.")])
+    panel.input.fill("A draft")
+    page.evaluate("() => kernel.die()")
+    expect(panel.root).to_contain_text("The kernel that this panel belongs to is gone. Run the cell again to go on.")
+    expect(panel.input).to_be_disabled()
+    expect(panel.input).to_have_value("A draft")
+    expect(panel.turn("t1")).to_contain_text("Still here.")
+    expect(panel.root.get_by_role("combobox", name="Conversation")).to_be_disabled()
+    panel.turn("t1").hover()
+    expect(panel.turn("t1").get_by_role("button", name="Retry")).to_be_hidden()
+
+
+def test_what_waited_when_the_kernel_went_comes_back(page: Page):
+    panel = Panel(page, [])
+    panel.hold()
+    panel.input.fill("Lost?")
+    panel.input.press("Enter")
+    panel.wait_sent("ask")
+    page.evaluate("() => kernel.die()")
+    expect(panel.input).to_have_value("Lost?")
+
+
+def test_a_kernel_that_was_gone_before_is_noticed(page: Page):
+    panel = Panel(page, [])
+    page.evaluate(
+        """async () => {
+          kernel.comm_live = false;
+          await showPanel(kernel, widget, document.querySelector('#second'));
+        }"""
+    )
+    expect(page.locator("#second .llmvm-panel")).to_contain_text("is gone")
+    expect(panel.input).to_be_enabled()
+
+
+# -- several views, and none ------------------------------------------------------------------------------------------
+
+
+def test_two_views_agree_and_keep_their_own_place_and_draft(page: Page):
+    panel = Panel(page, [turn(number, reply=LONG) for number in range(1, 4)])
+    panel.wait_sent("show")
+    frames(panel)
+    scroll_to(panel, 150)
+    page.evaluate(
+        "async () => { window.cleanupSecond = await showPanel(kernel, widget, document.querySelector('#second')) }"
+    )
+    second = page.locator("#second .llmvm-panel")
+    expect(second.locator("[data-turn]")).to_have_count(3)
+    frames(panel)
+    assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == 150
+    panel.input.fill("mine")
+    expect(second.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("")
+    panel.change("busy", "t4")
+    panel.show_turn(turn(4, reply=None))
+    panel.more("t4", 0, [block("To both.")])
+    expect(panel.turn("t4")).to_contain_text("To both.")
+    expect(second.locator('[data-turn="t4"]')).to_contain_text("To both.")
+    # What one view asks for is answered to that one alone.
+    panel.input.press("Enter")
+    expect(second.locator(".lp-waiting .lp-turn")).to_have_count(0)
+
+
+def test_a_view_that_is_closed_leaves_nothing_behind(page: Page):
+    page.add_init_script(
+        """
+        window.open_ = {listeners: 0, timers: new Set(), observers: 0};
+        const {addEventListener, removeEventListener} = EventTarget.prototype;
+        const isOurs = () => new Error().stack.includes('blob:');  // the browser's driver has some too
+        const counted = (act, step) => function (...all) {
+          if (isOurs()) open_.listeners += step;
+          return act.apply(this, all);
+        };
+        for (const target of [window, document]) {
+          target.addEventListener = counted(addEventListener, 1);
+          target.removeEventListener = counted(removeEventListener, -1);
+        }
+        const [set, clear] = [window.setTimeout, window.clearTimeout];
+        window.setTimeout = (act, time, ...rest) => {
+          const id = set(() => { open_.timers.delete(id); act(...rest) }, time);
+          open_.timers.add(id);
+          return id;
+        };
+        window.clearTimeout = (id) => { open_.timers.delete(id); clear(id) };
+        for (const name of ['ResizeObserver', 'IntersectionObserver', 'MutationObserver']) {
+          const Real = window[name];
+          window[name] = class extends Real {
+            constructor(...all) { super(...all); this.isOurs = isOurs(); open_.observers += this.isOurs }
+            disconnect() { super.disconnect(); open_.observers -= this.isOurs }
+          };
+        }
+        """
+    )
+    panel = Panel(page, [turn(1, reply="```python\nprint(1)\n```")])
+    panel.wait_sent("show")
+    expect(panel.turn("t1")).to_be_visible()
+    panel.hold()
+    panel.input.fill("Waits, with {{d")
+    panel.wait_sent("names")
+    panel.input.press("Enter")
+    panel.turn("t1").hover()
+    panel.turn("t1").get_by_role("button", name="Copy this code").click()
+    assert page.evaluate("() => kernel.listeners.length") > 0
+    page.evaluate("() => cleanup()")
+    left = page.evaluate(
+        "() => ({listeners: kernel.listeners.length, live: kernel.liveListeners.size, page: open_.listeners,"
+        " timers: open_.timers.size, observers: open_.observers, panels: document.querySelectorAll('section').length})"
+    )
+    assert left == dict.fromkeys(left, 0)
+    page.evaluate("() => { kernel.free(); kernel.more('t1', 0, [], null); kernel.change('busy', 't1'); kernel.die() }")
+    assert not panel.errors

@@ -202,12 +202,15 @@ def metadata_of(outcome: Outcome) -> dict[str, object]:
     reply = outcome.reply
     usage = reply.usage
     prompt = {} if outcome.prompt is None else {"prompt": _without_images(outcome.prompt)}
+    typed = {} if outcome.typed is None else {"typed": outcome.typed}
     return {
         **prompt,
+        **typed,
         "conversation": outcome.conversation,
         "turn_id": outcome.turn,
         "parent": outcome.parent,
         "system": outcome.system,
+        "options": outcome.options,
         "model": reply.model,
         "status": reply.status,
         "finish_reason": reply.finish_reason,

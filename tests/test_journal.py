@@ -186,6 +186,7 @@ def test_folder_and_files_are_for_their_owner_alone(path: Path):
     path.chmod(0o644)
     journal = journal_at(path)
     say(journal, Conversation(), "one")
+    journal.announce()
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     names = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
     assert names == dict.fromkeys((f"journal.sqlite3{end}" for end in ("", "-wal", "-shm", "-alive")), 0o600)

@@ -46,6 +46,7 @@ class Record:
         self._turn_id = turn_id
         self._due = time.monotonic() + INTERVAL
         self._length = 0
+        self._announced = False
 
     def progress(self, length: int, text: Callable[[], str]) -> None:
         """Write what has arrived, if it is time.
@@ -54,6 +55,9 @@ class Record:
             length: Tells whether something is new: it grows with the text.
             text: Gives the text so far.
         """
+        if not self._announced:  # a reply that is complete at once costs nothing of it
+            self._announced = True
+            self._journal.announce()
         now = time.monotonic()
         if now < self._due or length == self._length:
             return
@@ -148,7 +152,6 @@ class Journal:
 
             def write(connection: Connection) -> None:
                 nonlocal was_dropped
-                self._announce()
                 was_dropped = not writing.put(connection, conversation, owed, self._private, self.origin)
 
             if not self._write(write, PATIENCE):
@@ -193,7 +196,6 @@ class Journal:
 
             def write(connection: Connection) -> None:
                 if owed:
-                    self._announce()
                     writing.put(connection, conversation, owed, self._private, self.origin)
                 writing.put_text(connection, conversation.id, turn_id, text)
 
@@ -201,6 +203,13 @@ class Journal:
             if done:
                 self._owed.pop(conversation.id, None)
             return done
+
+    def announce(self) -> None:
+        """Show other kernels that this one is alive, and the replies on disk that are not complete arrive in it."""
+        from llmvision_magic.journal import presence
+
+        if (opened := self._opened) is not None:
+            presence.announce(opened[0], self.origin.kernel)
 
     def note(self, conversation: Conversation) -> None:
         """Write a conversation's name, system prompt, settings and head, if they have changed."""
@@ -342,13 +351,6 @@ class Journal:
             return False
         self.trouble = None
         return True
-
-    def _announce(self) -> None:
-        """Show that this kernel is alive, before there is a turn on disk that arrives in it."""
-        from llmvision_magic.journal import presence
-
-        if self._opened is not None:
-            presence.announce(self._opened[0], self.origin.kernel)
 
     def _open(self, place: Place, patience: float) -> Connection:
         """The connection; a new one when the file is another than it was, for example moved away."""

@@ -224,6 +224,17 @@ def test_dropped_conversation_stays_dropped_where_another_kernel_goes_on_with_it
     assert on_disk(file, "SELECT count(*) FROM reply WHERE text LIKE '%unmistakable%'") == [(0,)]
 
 
+def test_dropped_words_are_gone_from_the_disk_while_other_kernels_have_it_open(one, other, file):
+    """From the file of the journal and from those beside it."""
+    other.ok("%%chat\nsomething else")
+    one.ok("%%chat -n secret\nunmistakable-qzjxv")
+    assert "unmistakable-qzjxv" in other.ok("%chat log unmistakable").plain
+    one.ok("%chat drop secret")
+    for word in ("unmistakable", "qzj"):  # the index of the search has three letters each
+        assert [path.name for path in file.parent.iterdir() if word.encode() in path.read_bytes()] == []
+    assert "something else" in other.ok("%chat log something").plain
+
+
 def test_reply_that_arrives_while_its_conversation_is_dropped_in_another_kernel(one, other, chat_server, file):
     """It is not kept; what is asked afterwards is."""
     one.ok("%%chat\nfirst")

@@ -130,6 +130,8 @@ def drop(connection: sqlite3.Connection, conversation_id: str) -> None:
             connection.execute("INSERT OR IGNORE INTO dropped VALUES (?, ?)", [conversation_id, time.time()])
     finally:
         connection.execute("PRAGMA secure_delete = OFF")
+    # What was written ahead still holds it, until it is written into the file and cut off: now, and not some day.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _kept(conversation: Conversation, turn_id: str | None, private: Container[str]) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from llmvision_magic.connections import Target
@@ -57,6 +58,8 @@ class Outcome:
         parent: Id of the turn before; None at a beginning.
         system: The system prompt that was sent.
         prompt: What was asked, where the cell's text does not say it: values were put in, or a verb asked.
+        typed: The prompt as it was typed before, where the cell's text does not say it: a verb asked it again.
+        options: How it was asked.
         unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
@@ -74,6 +77,8 @@ class Outcome:
     parent: str | None = None
     system: str | None = None
     prompt: Content | None = None
+    typed: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
     unkept: str = ""
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.errors import InvalidInput
@@ -26,7 +26,8 @@ class Turn:
         status: How the reply stands.
         reason: Why it ended when it did not end by itself, as a sentence.
         cell: Id of the cell that asked, where the front end gives one.
-        typed: The prompt as it was typed, with its `{{…}}`, where what was sent is another text.
+        typed: The prompt as it was typed, with its `{{…}}`, where what was sent is something else.
+        options: How it was asked: the options of its line, see `asked`; None where that is not known.
         execution: Which run of the cell asked: a loop in one cell asks many times, and each is a turn of its own.
         left_out: How many of the oldest turns were not sent with it, for the model's context was full.
         excluded: Whether it is left out of what is sent, for the user wishes so.
@@ -45,6 +46,7 @@ class Turn:
     usage: Usage | None = None
     cell: str | None = None
     typed: str | None = None
+    options: Mapping[str, object] | None = None
     execution: str | None = None
     left_out: int = 0
     excluded: bool = False
@@ -175,6 +177,7 @@ class Conversation:
         cell: str | None = None,
         execution: str | None = None,
         typed: str | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> Turn:
         """Put a turn into the history, marked partial, before anything is sent.
 
@@ -184,6 +187,7 @@ class Conversation:
             cell: The asking cell.
             execution: This run of the cell.
             typed: The prompt as it was typed; see `Turn`.
+            options: How it is asked; see `Turn`.
         """
         unique = uuid.uuid4()
         # With a letter first, its beginning cannot be taken for a number.
@@ -194,6 +198,7 @@ class Conversation:
             self.system,
             cell=cell,
             typed=typed,
+            options=options,
             execution=execution,
         )
         self.turns[turn.id] = turn
@@ -218,10 +223,18 @@ class Conversation:
             usage=reply.usage,
             left_out=left_out,
         )
-        self.turns[turn_id] = turn
-        if turn.status != "complete" and not turn.text and self.head == turn_id:
-            self.head = fallback
+        self.put(turn, fallback)
         return turn
+
+    def put(self, turn: Turn, fallback: str | None) -> None:
+        """Let a turn that is here be as it is now; `fallback` as of `settle`."""
+        self.turns[turn.id] = turn
+        if turn.status not in ("complete", "partial") and not turn.text and self.head == turn.id:
+            self.head = fallback
+
+    def renew(self) -> None:
+        """Be another conversation than the one of that id."""
+        self.id = uuid.uuid4().hex
 
     def messages(
         self, prompt: Content, *, system: str | None, before: str | None, leave_out: int = 0, begun: str = ""

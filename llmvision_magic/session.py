@@ -6,7 +6,8 @@ Cells, and whatever else asks, call `Session.ask`; it knows neither who asked no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -64,6 +65,7 @@ class Ask:
         replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
         begun: What there is already of the reply, which goes on.
         typed: The prompt as it was typed; see `Turn`.
+        options: How it is asked; see `Turn`.
         written: The prompt as it stands in the cell; None where it stands in none.
     """
 
@@ -78,6 +80,7 @@ class Ask:
     replace: str | None = None
     begun: str = ""
     typed: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
     written: str | None = None
 
 
@@ -230,6 +233,11 @@ class Session:
         else:
             conversation.settings[name] = checked_value(name, value)
 
+    def catch_up(self) -> None:
+        """Bring replies that arrive in other kernels to where they are now."""
+        for conversation in self.conversations.values():
+            self.journal.catch_up(conversation)
+
     def note(self) -> None:
         """Bring what may have changed into the journal, a conversation's head, settings and name; tell the watchers."""
         for conversation in list(self.conversations.values()):
@@ -309,6 +317,7 @@ class Session:
         """
         name = ask.conversation or self.current
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
+        self.journal.catch_up(conversation)
         parent, later_turns = _place(ask, conversation, settings)
         return Plan(
             ask=ask,
@@ -341,7 +350,14 @@ class Session:
         conversation.system = plan.system
         # The cell that asked first still means this turn: run again, it replaces what took its turn's place.
         cell = replaced.cell if replaced and replaced.cell else ask.cell
-        turn = conversation.begin(ask.prompt, parent=plan.parent, cell=cell, execution=ask.execution, typed=ask.typed)
+        turn = conversation.begin(
+            ask.prompt,
+            parent=plan.parent,
+            cell=cell,
+            execution=ask.execution,
+            typed=ask.typed,
+            options=ask.options,
+        )
         self.arriving[turn.id] = threading.Event()
         self._tell()
         return Begun(plan, turn, fallback)
@@ -418,9 +434,11 @@ class Session:
             parent=plan.parent,
             system=plan.system,
             prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
+            typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
+            options=plan.ask.options,
         )
         if outcome.is_shown:
-            outcome = replace(outcome, unkept=self.journal.complaint())
+            outcome = replace(outcome, unkept=self.journal.complaint(conversation))
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
@@ -458,13 +476,19 @@ class Session:
                 asked = True
 
     def _await_turn_before(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
-        """Wait until the reply that this prompt follows has ended: it may still be arriving in the background."""
-        before = None if plan.ask.once or plan.parent is None else self.arriving.get(plan.parent)
-        if before is None:
+        """Wait until the reply that this prompt follows has ended: in the background, or in another kernel."""
+        if plan.ask.once or plan.parent is None:
             return
-        take("waiting for the reply before it")
-        while not stop.is_set and not before.wait(0.05):
-            pass
+        before = self.arriving.get(plan.parent)
+        if before is not None:
+            take("waiting for the reply before it")
+            while not stop.is_set and not before.wait(0.05):
+                pass
+        elif self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+            take("waiting for the reply before it, which arrives in another kernel")
+            while not stop.is_set and self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+                time.sleep(0.05)
+                self.journal.catch_up(plan.conversation)
 
 
 def _place(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:

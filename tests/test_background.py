@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from kernels import DEADLINE, Cell, Kernel, running_kernel
-from servers.scripting import done, failure, sse, stream, text_stream, wait
+from servers.scripting import done, failure, sse, stream, text_stream, tokens, wait
 
 
 @pytest.fixture(scope="module")
@@ -197,16 +200,61 @@ def test_unload_ends_them(kernel_process, chat_server):
     assert chat_server.ended(1)[0].ended == "client gone"
 
 
-def test_long_reply_costs_little(kernel, chat_server):
-    """All of it is sent again with each update, and so there are few of them."""
-    text = "".join(f"Paragraph number {number} of this long text.\n\n" for number in range(1500))
-    chat_server.script(text_stream(text, rate=5000))
+WIDE = "".join(f"| {number} | {number * number} |\n" for number in range(4000))
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (
+            "".join(f"Paragraph number {number} of this *long* text.\n\n" for number in range(1500)),
+            "number 1499 of this",
+        ),
+        ("".join(f"word {number} " for number in range(6000)) + "the end", "word 5999 the end"),
+        ("```python\n" + "".join(f"x{number} = f({number}, 'a')  # c\n" for number in range(2500)) + "```\n", "x2499"),
+        (f"| n | square |\n| - | - |\n{WIDE}", "<td>3999</td>"),
+        (
+            "".join(f"- Das Maß {number}: $\\frac{{a_{number}}}{{b}}$ und 漢字漢字漢字\n" for number in range(1200)),
+            "1199: ",
+        ),
+    ],
+    ids=["paragraphs", "one line", "code", "table", "formulas"],
+)
+def test_long_reply_is_on_time_and_costs_little(kernel, chat_server, text, end):
+    """While it arrives, its end is sent again and no more, and a line says so; complete, it is there as a whole."""
+    chat_server.script(stream(tokens(text, rate=len(text.split()) / 2), wait(), sse(" ."), sse(finish="stop"), done()))
     cell = kernel.ok("%%chat --background\nHello")
-    follow(kernel, cell, "number 1499")
+    follow(kernel, cell, end)
+    assert re.search(r"… [\d,]+ characters? before this, shown when the reply is complete", cell.only.html)
+    chat_server.release()
     follow(kernel, cell, "test-model")
-    sent = sum(len(str(one["content"])) for one in cell.messages if one["msg_type"] == "update_display_data")
-    assert sent < 12 * len(text)
+    *updates, last = [one for one in cell.messages if one["msg_type"] == "update_display_data"]
+    sizes = [len(json.dumps(one["content"], ensure_ascii=False).encode()) for one in updates]
+    assert max(sizes) <= 12_000
+    times = [one["header"]["date"] for one in updates]
+    gaps = sorted((after - before).total_seconds() for before, after in pairwise(times))
+    assert gaps[len(gaps) // 2] < 0.6, gaps
+    assert last["content"]["data"]["text/plain"] == cell.only.plain == text + " ."
+    assert "before this" not in cell.only.html
+
+
+def test_text_in_the_background_is_shown_as_it_stands(kernel, chat_server):
+    """No mark of Markdown is read, while it arrives and at the end; a long one too."""
+    text = "# No *heading*\n\n" + "".join(f"*line* {number}\n" for number in range(2000))
+    chat_server.script(
+        text_stream("# No *heading*\n\n<b>&</b>"), stream(tokens(text, 2000), wait(), sse(finish="stop"), done())
+    )
+    cell = kernel.ok("%%chat --background -f text\nSay it.")
+    follow(kernel, cell, "test-model")
+    assert "# No *heading*\n\n&lt;b&gt;" in cell.only.html
+    cell = kernel.ok("%%chat --background -f text\nSay it.")
+    follow(kernel, cell, "*line* 1999")
+    assert "before this" in cell.only.html
+    chat_server.release()
+    follow(kernel, cell, "test-model")
     assert cell.only.plain == text
+    shown = [one["content"]["data"]["text/html"] for one in cell.messages if "data" in one["content"]]
+    assert not any("<h1" in html or "<em>" in html or "~~~" in html for html in shown)
 
 
 def test_retry_in_the_background_and_a_bad_line(kernel, chat_server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -131,7 +132,7 @@ def test_edit_puts_the_prompt_below_and_running_it_replaces_the_turn(kernel, cha
     for prompt in ("TWO", "ZWEI"):
         kernel.ok(code.replace("two {{x}}", prompt), cell_id="e")
         assert contents(chat_server.requests()[-1])[::2] == ["one", f"{prompt}\nand more"]
-    assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2\nZWEI")
+    assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2 --raw\nZWEI")
 
 
 def test_retry_uses_the_reply_as_its_options_say(kernel, chat_server):
@@ -163,13 +164,115 @@ def test_edit_gives_back_what_was_typed(kernel, chat_server, tmp_path):
     assert contents(chat_server.requests()[-1]) == ["Is 2 odd?"]
 
 
-def test_edit_of_a_prompt_with_an_attached_value_gives_what_was_sent(kernel):
-    """Typed again without its option it would not be the same prompt."""
+def test_edit_gives_back_the_cell_as_it_was_typed(kernel, chat_server):
+    """With its options; run again it feeds the values as they are now, images too."""
+    kernel.ok("import numpy as np\nx = 1\npic = np.zeros((2, 3))")
+    line = "-t 0.2 --stop 'the end' --param seed=7 -a x -a '[x, 2]' -i pic"
+    kernel.ok(f"%%chat -n main {line}\nIs {{{{x}}}} odd?")
+    kernel.ok("x = 2\npic = np.zeros((4, 5))")
+    code = next_cell(kernel.ok("%chat edit"))
+    assert code == f"%%chat -n main --replace 1 {line}\nIs {{{{x}}}} odd?"
+    kernel.ok(code)
+    first, second = (request.json for request in chat_server.requests())
+    text, image = second["messages"][-1]["content"]
+    assert text["text"].startswith("Is 2 odd?\n\n`x`, an int:\n\n```\n2\n```\n\n`[x, 2]`, a list:")
+    assert image != first["messages"][-1]["content"][1]
+    assert {key: second[key] for key in ("temperature", "stop", "seed")} == {
+        "temperature": 0.2,
+        "stop": ["the end"],
+        "seed": 7,
+    }
+    kernel.ok("%chat retry -t 1")
+    assert next_cell(kernel.ok("%chat edit 1")) == code.replace("-t 0.2", "-t 1")
+
+
+def test_edit_of_what_nobody_typed_in_a_cell(kernel, chat_server):
+    """What `%chat fix` asked is given as it was sent, `%chat ask` as it was typed."""
     kernel.ok("x = 1")
-    kernel.ok("%%chat -a x\nIs {{x}} odd?")
-    code = next_cell(kernel.ok("%chat edit 1"))
-    assert "Is 1 odd?" in code
-    assert "`x`" in code
+    kernel.run("x / 0  # {{x}}")
+    kernel.ok("%chat fix")
+    code = next_cell(kernel.ok("%chat edit"))
+    assert code.startswith("%%chat -n main --replace 1 -f code --raw\nThis cell of a Python notebook failed.")
+    kernel.ok("%chat ask Is {{x}} odd?")
+    assert next_cell(kernel.ok("%chat edit")) == "%%chat -n main --replace 2\nIs {{x}} odd?"
+
+
+def test_edit_says_where_it_is_not_known_how_the_cell_was_typed(kernel, chat_server, tmp_path):
+    """A file of an older version: what was sent is given, and that its options and its image are not in it is said."""
+    kernel.ok("import numpy as np\npic = np.zeros((2, 3))")
+    kernel.ok("%%chat -t 0.2 -i pic\nLook")
+    kernel.ok("%%chat -t 0.2\nplain")
+    kernel.ok(f"%chat save {tmp_path}/new.json")
+    document = json.loads((tmp_path / "new.json").read_text())
+    document["version"] = 1
+    for turn in document["turns"]:
+        del turn["options"]
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    kernel.ok(f"%chat load {tmp_path}/old.json -n old")
+    cell = kernel.ok("%chat edit 1")
+    assert next_cell(cell) == "%%chat -n old --replace 1\nLook"
+    assert "not known how it was typed" in cell.plain
+    assert "image" in cell.plain
+    cell = kernel.ok("%chat edit 2")
+    assert "not known how it was typed" in cell.plain
+    assert "image" not in cell.plain
+    kernel.ok("%chat retry")
+    assert "temperature" not in chat_server.requests()[-1].json
+    assert "not known" not in kernel.ok("%chat use main@1").plain + kernel.ok("%chat edit").plain
+
+
+PARAMETERS = ("model", "temperature", "max_tokens", "seed", "stop")
+
+
+def parameters(request) -> list[object]:
+    return [request.json.get(name) for name in PARAMETERS]
+
+
+def test_retry_and_continue_ask_as_the_turn_was_asked(kernel, chat_server):
+    """Model, parameters and variable of the first cell's line; what the verb's own line says is stronger."""
+    line = "-m other -t 0.2 --max-tokens 3 --param seed=7 --stop one --stop two -o answer"
+    kernel.ok("%chat set temperature 0.9")
+    kernel.ok(f"%%chat {line}\nCount")
+    chat_server.script(text_stream("again"), text_stream("One, two,", finish="length"), text_stream(" three"))
+    kernel.ok("%chat retry")
+    assert kernel.value("answer.text") == "again"
+    kernel.ok("%chat retry -t 1 --stop three --param other=1")
+    kernel.ok("%chat continue")
+    assert kernel.value("answer.text") == "One, two, three"
+    first, again, changed, continued = chat_server.requests()
+    assert parameters(first) == parameters(again) == ["other", 0.2, 3, 7, ["one", "two"]]
+    assert parameters(changed) == parameters(continued) == ["other", 1, 3, 7, ["three"]]
+    assert (changed.json["other"], continued.json["other"]) == (1, 1)
+    kernel.ok("%%chat\nnext")
+    assert parameters(chat_server.requests()[-1])[1:] == [0.9, None, None, None]
+
+
+def test_retry_after_a_failure_has_the_options_of_what_failed(kernel, chat_server):
+    """What is asked again is that cell."""
+    chat_server.script(failure(400, "no"))
+    kernel.run("%%chat -m other -t 0.2\ntwo")
+    kernel.ok("%chat retry -m third")
+    assert parameters(chat_server.requests()[-1])[:2] == ["third", 0.2]
+
+
+def test_retry_and_continue_use_the_reply_as_the_first_cell_did(kernel, chat_server):
+    """Code becomes a cell again, text is shown as text, a correction is offered."""
+    code = "```python\nx = 1\n```"
+    chat_server.script(*[text_stream(code)] * 2, text_stream("# no", finish="length"), text_stream(" heading"))
+    kernel.ok("%%chat -f code\nCode, please")
+    assert next_cell(kernel.ok("%chat retry")) == "x = 1"
+    kernel.ok("%%chat -f text\nText, please")
+    output = kernel.ok("%chat continue").only
+    assert output.plain == "# no heading"
+    assert "<h1" not in output.html
+    kernel.run("nothing_here")
+    chat_server.script(*[text_stream(code)] * 3)
+    kernel.ok("%chat fix")
+    assert next_cell(kernel.ok("%chat retry")) == "x = 1"
+    assert kernel.ok("%chat retry -f markdown").reply["payload"] == []
+    said = kernel.run("%chat use main@1").plain + kernel.run("%chat retry --background").plain
+    assert "asked with -f code" in said
+    assert "-f markdown" in said
 
 
 def test_continue_joins_a_reply_that_ended_at_the_limit(kernel, chat_server):

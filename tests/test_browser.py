@@ -199,3 +199,36 @@ def test_failed_cell_shows_one_sentence(page: Page, tmp_path: Path, refused_url:
         assert notebook.outputs()[1] == 1
         assert "Traceback" not in notebook.output_text(1)
         picture(page, "failed-light")
+
+
+def test_reply_in_the_background_streams_into_its_own_cell(page: Page, tmp_path: Path, chat_server):
+    """While another cell runs; a long one shows its end, and complete it is there as a whole, as one output."""
+    work = tmp_path / "work"
+    work.mkdir()
+    busy = "import os, time\nprint('mine')\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\nprint('mine too')"
+    write_notebook(work / "background.ipynb", "%load_ext llmvision_magic", "%%chat --background\nTell me all.", busy)
+    long = "".join(f"Step {number}: take the *{number}th* stone and put it `there`.\n\n" for number in range(400))
+    chat_server.script(stream(sse("## How it begins\n\nSo far"), wait(), tokens(f".\n\n{long}", 2000), wait(), done()))
+    with running_lab(tmp_path, work, LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "background.ipynb")
+        notebook.run_all()
+        output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea")
+        output.get_by_text("So far").wait_for()
+        page.locator(".jp-CodeCell").nth(2).get_by_text("mine").last.wait_for()
+        picture(page, "background-begins-light")
+        chat_server.release()
+        output.get_by_text("Step 399").wait_for()
+        line = output.get_by_text("characters before this, shown when the reply is complete")
+        line.scroll_into_view_if_needed()
+        assert output.get_by_text("Step 0:").count() == 0
+        picture(page, "background-long-light")
+        chat_server.release()
+        output.get_by_text("Step 0:").wait_for()
+        assert page.locator(".jp-CodeCell .jp-InputPrompt").nth(2).inner_text() == "[*]:"
+        (work / "go").touch()
+        notebook.wait_idle()
+        assert notebook.outputs() == [0, 1, 1]
+        assert notebook.output_text(2).split() == ["mine", "mine", "too"]
+        assert "before this" not in notebook.output_text(1)
+        output.get_by_text("Step 399").scroll_into_view_if_needed()
+        picture(page, "background-ended-light")

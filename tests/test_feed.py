@@ -204,6 +204,67 @@ def test_err_is_the_last_traceback_and_that_of_a_cell(kernel, chat_server):
     assert sent(chat_server).endswith("ZeroDivisionError: division by zero")
 
 
+def interrupted(kernel: Kernel, code: str) -> Cell:
+    """A cell of the user's that is stopped once it has printed that it goes on."""
+    pressed: list[bool] = []
+
+    def interrupt(cell: Cell) -> None:
+        if "going on" in cell.plain and not pressed:
+            pressed.append(True)
+            kernel.interrupt()
+
+    cell = kernel.run(code, on_output=interrupt)
+    assert pressed
+    assert cell.status == "error"
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (
+            "import time\ndef slow(n):\n    print('going on', flush=True)\n    time.sleep(60)\nslow(7)",
+            "KeyboardInterrupt",
+        ),
+        ("import argparse\nprint('going on')\nargparse.ArgumentParser('prog').parse_args(['--no'])", "SystemExit: 2"),
+    ],
+)
+def test_the_last_cell_that_did_not_end_well_is_what_is_explained(kernel, chat_server, code, error):
+    """An interrupt is an error with its traceback; an older error is not what `Err` and `%chat fix` mean then."""
+    kernel.run("{}['older']")
+    count = (interrupted(kernel, code) if "sleep" in code else kernel.run(code)).reply["execution_count"]
+    for line in ("%%chat\nWhy? {{Err}}", f"%%chat\nWhy? {{{{Err[{count}]}}}}", "%chat fix"):
+        kernel.ok(line)
+        assert "older" not in sent(chat_server)
+        assert f"Cell In[{count}]" in sent(chat_server)
+        assert error in sent(chat_server)
+    if error == "KeyboardInterrupt":
+        assert "was interrupted" in sent(chat_server)
+        assert "`n`, an int:\n\n```\n7\n```" in sent(chat_server)
+    kernel.run("{}['newer']")
+    kernel.ok("%%chat\nWhy? {{Err}}")
+    assert sent(chat_server).endswith("KeyError: 'newer'")
+
+
+def test_an_interrupted_chat_is_not_what_is_explained(kernel, chat_server):
+    """It says itself how it ended."""
+    kernel.run("{}['older']")
+    chat_server.script(stream(sse("So far. going on"), wait()))
+    interrupted(kernel, "%%chat\nHello")
+    kernel.ok("%chat fix")
+    assert "KeyError: 'older'" in sent(chat_server)
+
+
+def test_error_that_a_cell_shows_and_survives_is_the_last_one(kernel, chat_server, folder):
+    """A script that `%run` ran; the cell itself ended well."""
+    kernel.run("{}['older']")
+    (folder / "script.py").write_text("1 / 0\n")
+    kernel.ok("%run script.py")
+    kernel.ok("fine = 1")
+    kernel.ok("%%chat\n{{Err}}")
+    assert sent(chat_server).endswith("ZeroDivisionError: division by zero")
+
+
 def test_fix_sends_cell_traceback_and_variables_and_offers_the_correction(kernel, chat_server):
     """The last code block of the reply is in a new cell; secrets are masked."""
     chat_server.script(text_stream("It was:\n\n```python\nold()\n```\n\nNow:\n\n```python\ntotal / 2\n```\n"))

@@ -129,8 +129,9 @@ def test_note_writes_what_a_verb_has_changed_and_only_that(path: Path):
     journal, conversation = journal_at(path), Conversation()
     first = say(journal, conversation, "one")
     say(journal, conversation, "two")
-    other, theirs = journal_at(path), reread(path, conversation).conversation
-    other.taken(theirs)
+    other, found = journal_at(path), reread(path, conversation)
+    theirs = found.conversation
+    other.taken(found)
     say(journal, conversation, "three")
     other.note(theirs)
     assert same(reread(path, conversation).conversation, conversation)
@@ -170,7 +171,7 @@ def test_what_is_said_while_the_journal_is_off_never_gets_into_it(path: Path):
     say(journal, conversation, "three")
     found = reread(path, conversation).conversation
     assert [(turn.prompt, turn.parent) for turn in found.path()] == [("one", None), ("three", first)]
-    assert journal.complaint() == ""
+    assert journal.complaint(conversation) == ""
 
 
 # -- the file ------------------------------------------------------------------------------------------------------
@@ -185,9 +186,10 @@ def test_folder_and_files_are_for_their_owner_alone(path: Path):
     path.chmod(0o644)
     journal = journal_at(path)
     say(journal, Conversation(), "one")
+    journal.announce()
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     names = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    assert names == dict.fromkeys(("journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"), 0o600)
+    assert names == dict.fromkeys((f"journal.sqlite3{end}" for end in ("", "-wal", "-shm", "-alive")), 0o600)
 
 
 WRITER = """
@@ -235,14 +237,46 @@ def test_two_processes_write_at_once(path: Path):
     journal.close()
 
 
-def test_file_of_version_1_becomes_the_current_one(path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is in it stays."""
-    conversation = Conversation()
-    with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
-        journal = journal_at(path)
-        say(journal, conversation, "one")
-        journal.close()
+VERSION_1 = (
+    *database.MIGRATIONS[0],
+    "INSERT INTO conversation VALUES ('c1', 'tutor', NULL, '{}', 'a1', NULL, 'k', 1, 1.5, 2.5)",
+    "INSERT INTO turn VALUES (1, 'c1', 'a1', NULL, NULL, '\"one\"', NULL, NULL, NULL, NULL, 1.5)",
+    "INSERT INTO reply VALUES (1, 'an answer', 'complete', '', 'm', 'stop', NULL, 0, 2.5, 0)",
+    f"PRAGMA application_id = {database.APPLICATION}",
+    "PRAGMA user_version = 1",
+)
+
+
+def test_file_of_version_1_becomes_the_current_one(path: Path):
+    """What is in it stays, and goes on; how its turns were asked is not known."""
+    path.parent.mkdir()
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in VERSION_1:
+        connection.execute(statement)
+    connection.close()
+    journal = journal_at(path)
+    with journal.reading() as connection:
+        found = read(connection, "c1")
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == len(database.MIGRATIONS) == 2
+    journal.taken(found)
+    conversation = found.conversation
+    [turn] = conversation.path()
+    assert (turn.prompt, turn.text, turn.options) == ("one", "an answer", None)
+    turn = conversation.begin("two", parent=turn.id, options={"temperature": 0.5, "stop": ("x",), "image": ["fig"]})
+    journal.begin(conversation, turn.id, "a1")
+    conversation.settle(turn.id, Reply("another"), "a1")
+    journal.keep(conversation, {turn.id: None})
+    assert same(reread(path, conversation).conversation, conversation)
+    journal.drop(conversation)
+    with pytest.raises(InvalidInput, match="was dropped"):
+        reread(path, conversation)
+
+
+def test_file_comes_from_any_version_to_the_next(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a later version adds, is added."""
+    conversation, journal = Conversation(), journal_at(path)
+    say(journal, conversation, "one")
+    journal.close()
     added = ("ALTER TABLE conversation ADD COLUMN mood TEXT", "UPDATE conversation SET mood = 'good'")
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, added))
     journal = journal_at(path)
@@ -304,11 +338,11 @@ def test_file_that_cannot_be_used_is_told_once_and_left_alone(path: Path, make, 
     before = path.read_bytes() if path.is_file() else None
     journal, conversation = journal_at(path), Conversation()
     say(journal, conversation, "one")
-    complaint = journal.complaint()
+    complaint = journal.complaint(conversation)
     assert complaint.startswith("This conversation is not being kept: ")
     assert said in complaint
     say(journal, conversation, "two")
-    assert journal.complaint() == ""
+    assert journal.complaint(conversation) == ""
     with pytest.raises(InvalidInput, match=said), journal.reading():
         pass
     assert before == (path.read_bytes() if path.is_file() else None)
@@ -318,8 +352,8 @@ def test_file_in_place_of_the_folder(tmp_path: Path):
     """What a read-only home is for root, too: the folder cannot be made."""
     (tmp_path / "data").write_text("a file")
     journal = journal_at(tmp_path / "data" / "journal.sqlite3")
-    say(journal, Conversation(), "one")
-    assert "cannot be written" in journal.complaint()
+    say(journal, conversation := Conversation(), "one")
+    assert "cannot be written" in journal.complaint(conversation)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -327,8 +361,8 @@ def test_read_only_folder(tmp_path: Path):
     """As a home folder may be."""
     tmp_path.chmod(0o500)
     journal = journal_at(tmp_path / "data" / "journal.sqlite3")
-    say(journal, Conversation(), "one")
-    assert "cannot be written" in journal.complaint()
+    say(journal, conversation := Conversation(), "one")
+    assert "cannot be written" in journal.complaint(conversation)
 
 
 def test_trouble_that_passes_is_made_up_for(path: Path):
@@ -346,7 +380,7 @@ def test_trouble_that_passes_is_made_up_for(path: Path):
         ("one", "an answer"),
         ("two", "so far"),
     ]
-    assert journal.complaint() == ""
+    assert journal.complaint(conversation) == ""
 
 
 def test_locked_file_costs_a_moment_and_no_reply(path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -376,7 +410,7 @@ def test_full_disk_is_told_and_made_up_for(path: Path):
     record = journal.begin(conversation, turn.id, None)
     record._due = 0
     record.progress(1, lambda: "x" * 1_000_000)
-    assert "is full; make room" in journal.complaint()
+    assert "is full; make room" in journal.complaint(conversation)
     conversation.settle(turn.id, Reply("x" * 1_000_000), None)
     record.settle()  # the connection was opened anew, without the limit: there is room again
     assert same(reread(path, conversation).conversation, conversation)
@@ -396,8 +430,8 @@ def test_fault_of_our_own_does_not_reach_the_chat(path: Path, monkeypatch: pytes
     """Whatever it is."""
     monkeypatch.setattr(writing, "put", lambda *given: 1 / 0)
     journal = journal_at(path)
-    say(journal, Conversation(), "one")
-    assert "division" in journal.complaint()
+    say(journal, conversation := Conversation(), "one")
+    assert "division" in journal.complaint(conversation)
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ def conversation() -> Conversation:
     made.head = first
     say(made, ({"type": "text", "text": "Look:"}, IMAGE), "<img src=x onerror=alert(1)> ```py", finish_reason="stop")
     last = say(made, "{{n}} and\n%magic", "half of", status="cut", notice="The line was lost.")
-    made.turns[last] = replace(made.turns[last], left_out=2, cell="c", execution="7")
+    options = {"stop": ("a",), "temperature": 0.5, "attach": ["df"], "format": "code"}
+    made.turns[last] = replace(made.turns[last], left_out=2, cell="c", execution="7", options=options)
     return made
 
 
@@ -101,7 +102,7 @@ TURN = document()["turns"][0]
         ("[" * 100_000, "no saved conversation"),
         ("\udcff", "no saved conversation"),
         ('{"cells": []}', "resume --from"),
-        (document(version=2), "newer llmvision-magic"),
+        (document(version=3), "newer llmvision-magic"),
         (document(head="b"), "damaged .*the turn it stands at"),
         (document(name="a b"), "damaged .*one word"),
         (document(turns=[TURN, TURN]), "damaged .*twice"),
@@ -111,6 +112,10 @@ TURN = document()["turns"][0]
         (document(turns=[{"id": "a"}]), "damaged .*missing"),
         (document(turns="many"), "damaged"),
         (document(settings={"temperature": "warm"}), "damaged .*temperature"),
+        (document(turns=[{**TURN, "options": {"temperature": "warm"}}]), "damaged .*temperature"),
+        (document(turns=[{**TURN, "options": {"attach": "x"}}]), "damaged .*'attach'"),
+        (document(turns=[{**TURN, "options": {"format": "html"}}]), "damaged .*'format'"),
+        (document(turns=[{**TURN, "options": ["-t"]}]), "damaged .*options"),
     ],
 )
 def test_file_that_is_something_else_is_one_sentence(tmp_path: Path, text: object, said: str):
@@ -131,6 +136,15 @@ def test_loaded_file_may_have_more_than_this_version_knows(tmp_path: Path):
     loaded = load(path)
     assert loaded.settings == {}
     assert loaded.path()[0].status == "cut"
+    assert loaded.path()[0].options is None  # a file of version 1 does not tell them
+
+
+def test_options_in_a_file_are_those_a_line_can_give(tmp_path: Path):
+    """What is unheard of is left out; so is the address of a server, to which the prompts would go."""
+    path = tmp_path / "x.json"
+    options = {"temperature": 0.5, "stop": ["a"], "attach": ["df"], "base_url": "http://elsewhere.invalid", "x": 1}
+    path.write_text(json.dumps(document(version=2, turns=[{**TURN, "options": options}])))
+    assert load(path).path()[0].options == {"temperature": 0.5, "stop": ("a",), "attach": ["df"]}
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x", "x.ipynb.bak", ".md"])
@@ -206,7 +220,7 @@ def test_exported_notebook_is_valid_and_gives_the_conversation_back(
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert notebook.cells[1].source.startswith("%%chat -n tutor")
-    assert notebook.cells[3].source == "%%chat --raw\n{{n}} and\n%magic"
+    assert notebook.cells[3].source == "%%chat --stop a -t 0.5 -f code --raw\n{{n}} and\n%magic"
     (rebuilt,) = conversations_from(path)
     assert (rebuilt.name, rebuilt.system) == ("tutor", system)
 

@@ -6,7 +6,17 @@ Imported when the first prompt is asked; knows no HTTP and no IPython.
 from __future__ import annotations
 
 from llmvision_magic.journal.journal import UNRECORDED, Journal, Record
-from llmvision_magic.journal.place import Origin, Place, place_from, shown_path
+from llmvision_magic.journal.place import THIS_PROCESS, Origin, Place, place_from, shown_path
 from llmvision_magic.journal.trouble import Trouble
 
-__all__ = ["UNRECORDED", "Journal", "Origin", "Place", "Record", "Trouble", "place_from", "shown_path"]
+__all__ = [
+    "THIS_PROCESS",
+    "UNRECORDED",
+    "Journal",
+    "Origin",
+    "Place",
+    "Record",
+    "Trouble",
+    "place_from",
+    "shown_path",
+]

@@ -3,6 +3,7 @@
 ::
 
     conversation ─< turn ── reply        a turn is written once; of a reply, what has arrived so far
+    dropped                              ids of conversations that are here no more
     search                               an index of turns and replies, brought up to date by whoever searches
 """
 
@@ -38,11 +39,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             updated REAL NOT NULL, indexed INTEGER NOT NULL DEFAULT 0)""",
         "CREATE INDEX reply_to_index ON reply (indexed) WHERE NOT indexed",
     ),
+    (
+        "ALTER TABLE turn ADD COLUMN options TEXT",
+        "ALTER TABLE turn ADD COLUMN kernel TEXT",
+        "CREATE TABLE dropped (conversation TEXT PRIMARY KEY, created REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 """What each version adds to the one before; ``PRAGMA user_version`` counts those that a file has had.
 
-``turn.fallback`` is the head to go back to when the turn ends without text. ``prompt``, ``settings`` and ``usage`` are
-JSON.
+``turn.fallback`` is the head to go back to when the turn ends without text, ``turn.kernel`` the one that asked it.
+``prompt``, ``settings``, ``options`` and ``usage`` are JSON. Of a conversation that was dropped its id is left: another
+kernel that has it open must not write it again.
 """
 
 PATIENCE = 0.5

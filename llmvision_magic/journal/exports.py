@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from llmvision_magic.asked import SAYABLE, written
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.files import write_whole
@@ -104,7 +105,9 @@ def notebook(conversation: Conversation) -> str:
             options += f" -s {shlex.quote(' '.join((system or '').split()))}"
         words = text_of(turn.prompt)
         raw = " --raw" if "{{" in words else ""
-        cells.append(_cell(turn.id, f"%%chat{options}{raw}\n{words}", [_output(conversation, turn)]))
+        asked = {name: value for name, value in (turn.options or {}).items() if name in (*SAYABLE, "format")}
+        line = f"%%chat{options}{written(asked)}{raw}"
+        cells.append(_cell(turn.id, f"{line}\n{words}", [_output(conversation, turn)]))
         options = ""
     document = {
         "cells": cells,
@@ -133,7 +136,8 @@ def _output(conversation: Conversation, turn: Turn) -> dict[str, Any]:
     from llmvision_magic.rendering import reply_bundle
 
     record = turn_record(turn)
-    told = {name: record[name] for name in ("parent", "system", "model", "status", "reason", "finish_reason", "usage")}
+    names = ("parent", "system", "typed", "options", "model", "status", "reason", "finish_reason", "usage")
+    told = {name: record[name] for name in names}
     told |= {"conversation": conversation.name, "turn_id": turn.id}
     if not isinstance(turn.prompt, str):
         told["prompt"] = turn.prompt

@@ -4,7 +4,7 @@
 
     {
       "format": "llmvision-magic conversation",
-      "version": 1,
+      "version": 2,
       "name": "main",
       "system": null,                      the system prompt of the next turn
       "settings": {"temperature": 0.2},    what `%chat set` keeps
@@ -13,13 +13,14 @@
         {"id": "…", "parent": null, "prompt": "text, or a list of parts as the API defines them", "system": null,
          "text": "the reply", "status": "complete", "reason": "", "model": "…", "finish_reason": "stop",
          "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}, "left_out": 0,
-         "cell": null, "typed": null, "execution": null, "created": 1.7e9}
+         "cell": null, "typed": null, "options": {"temperature": 0.2}, "execution": null, "created": 1.7e9}
       ]
     }
 
 ``status`` is "complete", "interrupted", "cut", "failed" or "partial" (still arriving); ``reason`` says why when
 it is not complete. ``left_out`` counts the oldest turns that did not fit into the model's context. ``cell`` and
-``execution`` tell the cell that asked, and which run of it; ``typed`` is the prompt before its values were put in.
+``execution`` tell the cell that asked, and which run of it; ``typed`` is the prompt before its values were put in;
+``options`` are those of its line, by their long names, null where they are not known (version 1 did not keep them).
 ``created`` is Unix time in seconds. A later version may add fields; a file with a higher version is refused.
 """
 
@@ -37,7 +38,7 @@ from llmvision_magic.journal.place import shown_path
 from llmvision_magic.journal.records import settings_from, settings_to_keep, storable, turn_from, turn_record
 
 FORMAT = "llmvision-magic conversation"
-VERSION = 1
+VERSION = 2
 
 
 def save(conversation: Conversation, path: Path) -> None:

@@ -9,7 +9,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from llmvision_magic.journal.trouble import Trouble, trouble_of
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+    from llmvision_magic.journal.reading import Found
+
 INTERVAL = 0.7
 """Seconds between two writes of a reply that is arriving. Frames come every quarter of a second even when it is silent,
 so that no text is older than a second when it is written."""
@@ -30,6 +33,8 @@ PATIENCE = 0.5
 
 HURRY = 0.05
 """The same while a reply is being shown, or where waiting has been in vain before."""
+
+LOST = "The conversation was dropped in the kernel in which this reply arrived."
 
 
 class Record:
@@ -41,6 +46,7 @@ class Record:
         self._turn_id = turn_id
         self._due = time.monotonic() + INTERVAL
         self._length = 0
+        self._announced = False
 
     def progress(self, length: int, text: Callable[[], str]) -> None:
         """Write what has arrived, if it is time.
@@ -49,6 +55,9 @@ class Record:
             length: Tells whether something is new: it grows with the text.
             text: Gives the text so far.
         """
+        if not self._announced:  # a reply that is complete at once costs nothing of it
+            self._announced = True
+            self._journal.announce()
         now = time.monotonic()
         if now < self._due or length == self._length:
             return
@@ -103,6 +112,9 @@ class Journal:
         self._private: set[str] = set()
         self._noted: dict[str, object] = {}
         self._dropped: set[str] = set()
+        # By conversation: turns whose replies arrive in other kernels.
+        self._elsewhere: dict[str, set[str]] = {}
+        self._news: dict[str, str] = {}
 
     @property
     def place(self) -> Place:
@@ -136,15 +148,38 @@ class Journal:
             if conversation.id in self._dropped or self._private.issuperset(turns):
                 return
             owed = {**turns, **self._owed.get(conversation.id, {})}
+            was_dropped = False
 
             def write(connection: Connection) -> None:
-                writing.put(connection, conversation, owed, self._private, self.origin)
+                nonlocal was_dropped
+                was_dropped = not writing.put(connection, conversation, owed, self._private, self.origin)
 
-            if self._write(write, PATIENCE):
+            if not self._write(write, PATIENCE):
+                self._owed[conversation.id] = owed
+            elif was_dropped:
+                self._begin_anew(conversation, turns)
+            else:
                 self._owed.pop(conversation.id, None)
                 self._noted[conversation.id] = writing.facts(conversation, self._private)
-            else:
-                self._owed[conversation.id] = owed
+
+    def _begin_anew(self, conversation: Conversation, turns: dict[str, str | None]) -> None:
+        """Keep a conversation that was dropped in another kernel as a new one: of its turns, those that begin now."""
+        for turn_id in list(self._elsewhere.get(conversation.id, ())):
+            self._lose(conversation, turn_id)
+        self._owed.pop(conversation.id, None)
+        self._noted.pop(conversation.id, None)
+        begin: dict[str, str | None] = {one: None for one in turns if conversation.turns[one].status == "partial"}
+        self._private.update(turn_id for turn_id in list(conversation.turns) if turn_id not in begin)
+        conversation.renew()
+        self._news[conversation.id] = (
+            f"Conversation {conversation.name} was dropped in another kernel: its turns before this one are kept no "
+            "more, and from here on it is kept as a new one."
+            if begin
+            else f"Conversation {conversation.name} was dropped in another kernel: its turns up to this one are not "
+            "kept, and the next ones are kept as a new one."
+        )
+        if begin:
+            self.keep(conversation, begin)
 
     def arriving(self, conversation: Conversation, turn_id: str, text: str) -> bool:
         """Write the text that has arrived so far.
@@ -168,6 +203,13 @@ class Journal:
             if done:
                 self._owed.pop(conversation.id, None)
             return done
+
+    def announce(self) -> None:
+        """Show other kernels that this one is alive, and the replies on disk that are not complete arrive in it."""
+        from llmvision_magic.journal import presence
+
+        if (opened := self._opened) is not None:
+            presence.announce(opened[0], self.origin.kernel)
 
     def note(self, conversation: Conversation) -> None:
         """Write a conversation's name, system prompt, settings and head, if they have changed."""
@@ -201,12 +243,14 @@ class Journal:
             self._owed.pop(conversation.id, None)
             self._dropped.add(conversation.id)
 
-    def complaint(self) -> str:
-        """Why nothing is kept, as a sentence; once per kernel, "" otherwise."""
-        if self.trouble is None or self._told:
-            return ""
-        self._told = True
-        return f"This conversation is not being kept: {self.trouble}."
+    def complaint(self, conversation: Conversation) -> str:
+        """What the reader must know of how a conversation is kept, in sentences, each once; "" for nothing."""
+        with self._lock:
+            told = [self._news.pop(conversation.id, "")]
+            if self.trouble is not None and not self._told:
+                self._told = True
+                told.append(f"This conversation is not being kept: {self.trouble}.")
+        return " ".join(filter(None, told))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -231,12 +275,49 @@ class Journal:
                 self.close()
                 raise InvalidInput(f"The journal cannot be used: {trouble_of(error, place.path)}.") from error
 
-    def taken(self, conversation: Conversation) -> None:
+    def taken(self, found: Found) -> None:
         """Note that a conversation was read from the journal as it is."""
         from llmvision_magic.journal import writing
 
         with self._lock:
+            conversation = found.conversation
             self._noted[conversation.id] = writing.facts(conversation, self._private)
+            if found.elsewhere:
+                self._elsewhere[conversation.id] = found.elsewhere
+
+    def is_elsewhere(self, kernel: str) -> bool:
+        """Whether a kernel is alive and another than this one."""
+        from llmvision_magic.journal import presence
+
+        path = self.place.path
+        return path is not None and kernel != self.origin.kernel and presence.is_elsewhere(path, kernel)
+
+    def catch_up(self, conversation: Conversation) -> None:
+        """Bring the turns of a conversation that arrive in other kernels to where they are now, if they can be read."""
+        if conversation.id not in self._elsewhere:
+            return
+        from llmvision_magic.journal import reading
+
+        with self._lock, suppress(ChatError), self.reading() as connection:
+            for turn_id in list(self._elsewhere.get(conversation.id, ())):
+                found = reading.read_turn(connection, conversation.id, turn_id, self.is_elsewhere)
+                if found is None:
+                    self._lose(conversation, turn_id)
+                    continue
+                turn, fallback = found
+                conversation.put(turn, fallback)
+                if turn.status != "partial":
+                    self._elsewhere[conversation.id].remove(turn_id)
+
+    def arrives_elsewhere(self, conversation: Conversation, turn_id: str) -> bool:
+        """Whether a turn's reply arrives in another kernel, as far as was seen last."""
+        return turn_id in self._elsewhere.get(conversation.id, ())
+
+    def _lose(self, conversation: Conversation, turn_id: str) -> None:
+        """Settle a turn that arrived in another kernel and is no more."""
+        self._elsewhere[conversation.id].remove(turn_id)
+        turn = conversation.turns[turn_id]
+        conversation.put(replace(turn, status="cut", reason=LOST), turn.parent)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""

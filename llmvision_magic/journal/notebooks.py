@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmvision_magic.asked import options_from
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.files import read_text
@@ -65,12 +66,19 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
         told = metadata.get("llmvision") if isinstance(metadata, dict) else None
         if not isinstance(told, dict) or not isinstance(told.get("turn_id"), str):
             continue  # not ours, or of `--once`, which is in no history
+        is_in_source = bool(prompts)
         prompt = prompts.pop(0) if prompts else ""
         status, data = told.get("status"), output.get("data")
         try:
             content = content_from(told.get("prompt", prompt))
         except ValueError:
             content = prompt
+        try:
+            options = options_from(told.get("options"))
+        except (ValueError, InvalidInput):
+            options = None
+        # Where values were put in, the cell still holds what was typed.
+        typed = prompt if is_in_source and content != prompt else None
         turn = Turn(
             id=told["turn_id"],
             parent=_try_text(told.get("parent", _UNTOLD)),
@@ -83,6 +91,8 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
             finish_reason=_try_text(told.get("finish_reason")),
             usage=usage_from(told.get("usage")),
             cell=_try_text(cell.get("id")),
+            typed=_try_text(told.get("typed", typed)),
+            options=options,
         )
         yield _Said(_try_text(told.get("conversation")) or "main", turn)
 

@@ -36,13 +36,17 @@ class Place:
 NOWHERE = Place(None, "default")
 
 
+THIS_PROCESS = uuid4().hex
+"""Names this process: after a restart the front end calls the kernel by the same id, and its variables are gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The kernel that writes.
 
     Attributes:
         notebook: Path of its notebook as the front end gives it; None where it gives none.
-        kernel: Tells this kernel from all others.
+        kernel: Tells this run of a kernel from all others, in hexadecimal digits.
         pid: Its process.
     """
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from llmvision_magic.conversation import Conversation
+from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import content_from, settings_from, turn_from
 from llmvision_magic.messages import text_of
@@ -84,14 +84,20 @@ class Found(NamedTuple):
     Attributes:
         kernel: The kernel it was last used in.
         was_cut: Whether its kernel ended while its last reply arrived.
+        elsewhere: Ids of the turns whose replies are still arriving in other kernels.
     """
 
     conversation: Conversation
     kernel: str
     was_cut: bool
+    elsewhere: set[str]
 
 
-def read(connection: sqlite3.Connection, conversation_id: str) -> Found:
+IsAlive = Callable[[str], bool]
+"""Whether a kernel other than this one is alive."""
+
+
+def read(connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive = lambda kernel: False) -> Found:
     """A conversation with all its turns and its head.
 
     A turn whose kernel ended while its reply arrived is marked as cut; where nothing had arrived, the conversation
@@ -110,21 +116,42 @@ def read(connection: sqlite3.Connection, conversation_id: str) -> Found:
     conversation = Conversation(name, system)
     conversation.id = conversation_id
     conversation.settings = settings_from(json.loads(settings))
-    fields = [*("id", "parent", "prompt", "system", "cell", "typed", "execution", "created")]
-    fields += ["text", "status", "reason", "model", "finish_reason", "left_out"]
-    was_cut = False
-    for *values, usage, fallback in connection.execute(
-        f"SELECT {', '.join(fields)}, usage, fallback FROM turn JOIN reply ON reply.turn = turn.number"  # noqa: S608
-        " WHERE conversation = ? ORDER BY number",
-        [conversation_id],
-    ):
-        record = dict(zip(fields, values, strict=True))
-        record |= {"prompt": json.loads(record["prompt"]), "usage": json.loads(usage or "null")}
-        turn = turn_from(record)
+    was_cut, elsewhere = False, set()
+    for turn, fallback, was_arriving in _turns(connection, conversation_id, is_alive):
         conversation.turns[turn.id] = turn
-        if record["status"] == "partial" and turn.id == head:
+        if turn.status == "partial":
+            elsewhere.add(turn.id)
+        elif was_arriving and turn.id == head:
             was_cut = True
             conversation.asked = turn.id
             head = head if turn.text else fallback
     conversation.head = head if head in conversation.turns else None
-    return Found(conversation, kernel, was_cut)
+    return Found(conversation, kernel, was_cut, elsewhere)
+
+
+def read_turn(
+    connection: sqlite3.Connection, conversation_id: str, turn_id: str, is_alive: IsAlive
+) -> tuple[Turn, str | None] | None:
+    """A turn as it is now, and the head to go back to when it ended without text; None where it is no more."""
+    for turn, fallback, _ in _turns(connection, conversation_id, is_alive, turn_id):
+        return turn, fallback
+    return None
+
+
+def _turns(
+    connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive, turn_id: str | None = None
+) -> Iterator[tuple[Turn, str | None, bool]]:
+    """Turns in order, all or one: each with its fallback, and whether it was arriving when it was last written."""
+    fields = [*("id", "parent", "prompt", "system", "cell", "typed", "options", "execution", "created")]
+    fields += ["text", "status", "reason", "model", "finish_reason", "usage", "left_out"]
+    for *values, fallback, kernel in connection.execute(
+        f"SELECT {', '.join(fields)}, fallback, kernel FROM turn JOIN reply ON reply.turn = turn.number"  # noqa: S608
+        " WHERE conversation = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY number",
+        [conversation_id, turn_id],
+    ).fetchall():
+        record = dict(zip(fields, values, strict=True))
+        for name in ("prompt", "options", "usage"):
+            record[name] = json.loads(record[name] or "null")
+        was_arriving = record["status"] == "partial"
+        arrives = was_arriving and kernel is not None and is_alive(kernel)
+        yield turn_from(record, arrives=arrives), fallback, was_arriving

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
+from llmvision_magic.asked import options_from
 from llmvision_magic.connections import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
@@ -15,6 +16,8 @@ from llmvision_magic.settings import BY_NAME, parse_value
 STATUSES: tuple[str, ...] = get_args(Status)
 
 CUT = "The kernel ended while this reply arrived; what had been kept of it is here."
+
+ELSEWHERE = "It arrives in another kernel."
 
 
 def storable(text: str) -> str:
@@ -87,13 +90,17 @@ def turn_record(turn: Turn) -> dict[str, object]:
         "left_out": turn.left_out,
         "cell": turn.cell,
         "typed": turn.typed,
+        "options": None if turn.options is None else dict(turn.options),
         "execution": turn.execution,
         "created": turn.created,
     }
 
 
-def turn_from(record: Mapping[str, Any]) -> Turn:
-    """A turn from its JSON object. One that was still arriving when it was kept was cut.
+def turn_from(record: Mapping[str, Any], *, arrives: bool = False) -> Turn:
+    """A turn from its JSON object.
+
+    Args:
+        arrives: Whether one that was still arriving when it was kept still does so, in another kernel; else it was cut.
 
     Raises:
         ValueError: It is not what `turn_record` makes.
@@ -111,20 +118,23 @@ def turn_from(record: Mapping[str, Any]) -> Turn:
         raise ValueError("a turn's status or date is not known")
     if not isinstance(record["left_out"], int):
         raise ValueError("'left_out' of a turn is expected as a number")
-    was_cut = record["status"] == "partial"
+    status, reason = record["status"], record["reason"]
+    if status == "partial":
+        status, reason = ("partial", ELSEWHERE) if arrives else ("cut", CUT)
     return Turn(
         id=record["id"],
         parent=record["parent"],
         prompt=content_from(record["prompt"]),
         system=record["system"],
         text=record["text"],
-        status="cut" if was_cut else record["status"],
-        reason=CUT if was_cut else record["reason"],
+        status=status,
+        reason=reason,
         model=record["model"],
         finish_reason=record["finish_reason"],
         usage=usage_from(record["usage"]),
         cell=record["cell"],
         typed=record.get("typed"),
+        options=options_from(record.get("options")),
         execution=record["execution"],
         left_out=record["left_out"],
         created=float(record["created"]),

@@ -75,6 +75,8 @@ def forget(connection: sqlite3.Connection, conversation_id: str) -> None:
         connection.execute(
             "DELETE FROM search WHERE rowid IN (SELECT number FROM turn WHERE conversation = ?)", [conversation_id]
         )
+        # The index only notes what is deleted, until its parts are merged.
+        connection.execute("INSERT INTO search (search) VALUES ('optimize')")
 
 
 def _index(connection: sqlite3.Connection) -> bool:

@@ -42,13 +42,18 @@ def put(
     turns: Mapping[str, str | None],
     private: Container[str],
     origin: Origin,
-) -> None:
+) -> bool:
     """Write a conversation with some of its turns; with all, where the journal does not know it or knows it no more.
 
     Args:
         turns: Ids, each with its fallback.
+
+    Returns:
+        False when nothing is written, for the conversation was dropped.
     """
     known = connection.execute("SELECT 1 FROM conversation WHERE id = ?", [conversation.id]).fetchone()
+    if not known and connection.execute("SELECT 1 FROM dropped WHERE conversation = ?", [conversation.id]).fetchone():
+        return False
     now = time.time()
     kept = facts(conversation, private)
     connection.execute(
@@ -59,7 +64,8 @@ def put(
     )
     for turn in [*conversation.turns.values()]:
         if turn.id not in private and (not known or turn.id in turns):
-            _put_turn(connection, conversation, turn, turns.get(turn.id), private)
+            _put_turn(connection, conversation, turn, turns.get(turn.id), private, origin.kernel)
+    return True
 
 
 def _put_turn(
@@ -68,14 +74,17 @@ def _put_turn(
     turn: Turn,
     fallback: str | None,
     private: Container[str],
+    kernel: str,
 ) -> None:
     parent = _kept(conversation, turn.parent, private)
     connection.execute(
-        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, typed, execution,"
-        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
+        "INSERT INTO turn (conversation, id, parent, fallback, prompt, system, cell, typed, options, execution, kernel,"
+        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, id) DO NOTHING",
         [
             *(conversation.id, turn.id, parent, _kept(conversation, fallback, private), to_json(turn.prompt)),
-            *(_stored(turn.system), _stored(turn.cell), _stored(turn.typed), _stored(turn.execution), turn.created),
+            *(_stored(turn.system), _stored(turn.cell), _stored(turn.typed)),
+            None if turn.options is None else to_json(turn.options),
+            *(_stored(turn.execution), kernel, turn.created),
         ],
     )
     usage = None if turn.usage is None else to_json(asdict(turn.usage))
@@ -118,8 +127,11 @@ def drop(connection: sqlite3.Connection, conversation_id: str) -> None:
         with transaction(connection):
             forget(connection, conversation_id)
             connection.execute("DELETE FROM conversation WHERE id = ?", [conversation_id])
+            connection.execute("INSERT OR IGNORE INTO dropped VALUES (?, ?)", [conversation_id, time.time()])
     finally:
         connection.execute("PRAGMA secure_delete = OFF")
+    # What was written ahead still holds it, until it is written into the file and cut off: now, and not some day.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _kept(conversation: Conversation, turn_id: str | None, private: Container[str]) -> str | None:

@@ -2,9 +2,9 @@
 
 A thread may not print or display: what it writes would land in whichever cell is running. So the cell makes one output
 while it still runs, and the thread updates that output by its display id, as the message of the cell it came from. One
-output and no more, for none can be taken away again from a thread, and the cell is to have exactly one in the end. All
-of the reply goes along with each update; so updates are the rarer the longer the reply has become, and what is sent
-stays below some 10,000 characters a second.
+output and no more, for none can be taken away again from a thread, and the cell is to have exactly one in the end. An
+update replaces all of it; so while a long reply arrives its end is shown, with a line that says how much stands before
+it. What is sent grows with the time then, and not with the square of the length.
 """
 
 from __future__ import annotations
@@ -20,22 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.arrived import Arrived
 from llmvision_magic.kernel.history import first_words
-from llmvision_magic.kernel.notebook import final_bundle, metadata_of
+from llmvision_magic.kernel.notebook import metadata_of
 from llmvision_magic.kernel.pages import code_span
 from llmvision_magic.kernel.publishing import Update, updater
 from llmvision_magic.messages import Reply
-from llmvision_magic.rendering import (
-    MOST_SHOWN,
-    Block,
-    Blocks,
-    Footer,
-    blocks_bundle,
-    render,
-    reply_bundle,
-    status_html,
-    style_bundle,
-)
+from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, reply_bundle, status_html, style_bundle
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -43,11 +34,14 @@ if TYPE_CHECKING:
     from llmvision_magic.session import Ask, Begun, Session
     from llmvision_magic.settings import Settings
 
-LEAST_INTERVAL = 0.3
-"""Seconds between updates, at least."""
+INTERVAL = 0.4
+"""Seconds between updates: each replaces what is shown, and the front end sets it anew."""
 
-CHARACTERS_A_SECOND = 10_000
-"""Of the reply, sent again and again: together with `LEAST_INTERVAL` the bound on what an arriving reply costs."""
+MOST_SENT = 9_000
+"""Bytes of HTML of the reply's end that go along with an update, beside its style and lines."""
+
+SHORTEST = 100
+"""Characters of a block that are shown whatever their HTML takes."""
 
 ENDING = 1.0
 """Longest wait, in seconds, until replies that were stopped have ended and are in the history."""
@@ -112,7 +106,7 @@ class Background:
                 self._shell.user_ns[out] = outcome.reply
 
         words, stop = first_words(ask.prompt), Stop()
-        view = self._view(number, words, bind)
+        view = self._view(number, words, bind, as_text=ask.format == "text")
         thread = threading.Thread(
             target=self._run, args=(number, begun, view, stop), name=f"llmvision-background-{number}", daemon=True
         )
@@ -120,12 +114,14 @@ class Background:
         self._arriving[number] = Arriving(number, name, words, ask.cell, ask.execution, stop, thread)
         thread.start()
 
-    def _view(self, number: int, words: str, bind: Callable[[Outcome], None]) -> NotebookUpdates | PrintedAtEnd:
+    def _view(
+        self, number: int, words: str, bind: Callable[[Outcome], None], *, as_text: bool
+    ) -> NotebookUpdates | PrintedAtEnd:
         if not hasattr(self._shell, "kernel"):
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
-            return PrintedAtEnd(f"{number} · {words}", bind)
+            return PrintedAtEnd(f"{number} · {words}", bind, as_text=as_text)
         display_id = uuid.uuid4().hex[:12]
-        view = NotebookUpdates(number, updater(self._shell.display_pub, display_id), bind)
+        view = NotebookUpdates(number, updater(self._shell.display_pub, display_id), bind, as_text=as_text)
         self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
         return view
 
@@ -178,64 +174,52 @@ class NotebookUpdates:
         number: Of the reply, for ``%chat stop``.
         update: Shows a bundle.
         bind: Called with the outcome before it is shown.
+        as_text: Show the reply as it is, not as Markdown.
     """
 
-    def __init__(self, number: int, update: Update, bind: Callable[[Outcome], None]) -> None:
+    interval = INTERVAL
+
+    def __init__(self, number: int, update: Update, bind: Callable[[Outcome], None], *, as_text: bool = False) -> None:
         self._update = update
         self._bind = bind
         self._where = f"arriving in the background, %chat stop {number} ends it"
-        self._blocks = Blocks(cut_long=True)
-        self._shown: list[Block] = []
-        self._tail: Block | None = None
-        self._length = 0
+        self._arrived = Arrived(as_text=as_text)
         self._line = ""
-
-    @property
-    def interval(self) -> float:
-        """Seconds until the next update is worth its cost."""
-        return LEAST_INTERVAL + min(self._length, MOST_SHOWN) / CHARACTERS_A_SECOND
 
     def bundle(self) -> dict[str, str]:
         """What the output shows while the reply arrives."""
         line = f"{self._line} · {self._where}" if self._line else self._where
-        blocks = self._all()
-        parts = blocks_bundle(blocks) if blocks else {"text/html": "", "text/plain": ""}
-        style = style_bundle()["text/html"] if blocks else ""
-        plain = "\n\n".join(part for part in (parts["text/plain"], line) if part)
-        return {"text/html": style + parts["text/html"] + status_html(line), "text/plain": plain}
-
-    def _all(self) -> list[Block]:
-        return [*self._shown, *([self._tail] if self._tail is not None else [])]
+        blocks, before = end_of(self._arrived.blocks, MOST_SENT)
+        if not blocks:
+            return {"text/html": status_html(line), "text/plain": line}
+        parts = blocks_bundle(blocks)
+        above = f"… {before:,} characters before this, shown when the reply is complete" if before else ""
+        html = style_bundle(parts["text/html"])["text/html"] + (status_html(above) if above else "")
+        return {
+            "text/html": html + parts["text/html"] + status_html(line),
+            "text/plain": "\n\n".join(part for part in (parts["text/plain"], line) if part),
+        }
 
     def prepare(self) -> None:
         """Load what rendering needs, in the time that the first text takes to arrive."""
         render("")
 
     def wait(self, line: str) -> None:
-        """Show a quiet line; under a long text only once, for the text goes along."""
-        if line != self._line and not (self._line and self._length):
+        """Show a quiet line under what there is."""
+        if line != self._line:
             self._line = line
             self._update(self.bundle(), {})
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
-        self._feed(text)
-        self._line = ""
+        self._arrived.feed(text)
+        self._line = self._arrived.length_line if self._arrived.is_full else ""
         self._update(self.bundle(), {})
-
-    def _feed(self, text: str) -> None:
-        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
-        self._length += len(text)
-        self._shown += update.finished
-        self._tail = update.tail if update.tail.source.strip() else None
 
     def finish(self, outcome: Outcome) -> None:
         """Show the final output."""
         self._bind(outcome)
-        had_blocks = bool(self._shown)
-        self._feed(outcome.reply.text[self._length :])
-        bundle = final_bundle(outcome, self._all() if had_blocks else [])
-        self._update(bundle, {"llmvision": metadata_of(outcome)})
+        self._update(self._arrived.final_bundle(outcome), {"llmvision": metadata_of(outcome)})
 
     def clear(self) -> None:
         """An error message follows: `fail`."""
@@ -249,18 +233,51 @@ class NotebookUpdates:
         self._update({**bundle, "text/plain": sentence}, {})
 
 
+def end_of(blocks: list[Block], most: int) -> tuple[list[Block], int]:
+    """The last blocks of a reply.
+
+    Args:
+        most: Bytes of HTML that they may have.
+
+    Returns:
+        The blocks, the first of them perhaps cut, and how many characters stand before them.
+    """
+    shown: list[Block] = []
+    room = most
+    for block in reversed(blocks):
+        if len(block.source) > room or len(block.html.encode()) > room:
+            if room > most // 2:
+                shown.insert(0, _end_of_block(block, room))
+            break
+        room -= len(block.html.encode())
+        shown.insert(0, block)
+    return shown, sum(len(block.source) for block in blocks) - sum(len(block.source) for block in shown)
+
+
+def _end_of_block(block: Block, most: int) -> Block:
+    """The end of one block: marks make its HTML longer than its text, and how much is known when it is made."""
+    length = most
+    while True:
+        length //= 2
+        end = block.end(length)
+        if len(end.html.encode()) <= most or length < SHORTEST:
+            return end
+
+
 class PrintedAtEnd:
     """Prints one reply on the terminal when it has ended: above the prompt, if that is waiting for input.
 
     Args:
         title: Said before it, for it may stand far from its cell.
         bind: Called with the outcome before it is shown.
+        as_text: Show the reply as it is, not as Markdown.
     """
 
-    interval = LEAST_INTERVAL
+    interval = INTERVAL
 
-    def __init__(self, title: str, bind: Callable[[Outcome], None]) -> None:
+    def __init__(self, title: str, bind: Callable[[Outcome], None], *, as_text: bool = False) -> None:
         self._title = title
+        self._as_text = as_text
         self._bind = bind
 
     def prepare(self) -> None:
@@ -278,7 +295,7 @@ class PrintedAtEnd:
 
         self._bind(outcome)
         self._say(self._title)
-        view: View = view_for(sys.stdout)
+        view: View = view_for(sys.stdout, as_text=self._as_text)
         view.finish(outcome)
 
     def clear(self) -> None:

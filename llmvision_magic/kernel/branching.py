@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
+from llmvision_magic.asked import SAYABLE, joined, written
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.history import first_words, history_page, tree_page
 from llmvision_magic.kernel.options import CellLine, parse_cell_line, split_line
 from llmvision_magic.kernel.pages import code_span, counted
-from llmvision_magic.messages import text_of
+from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.session import Ask, Session
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.commands import Front
+    from llmvision_magic.offering import Format
 
 
 class Branching:
@@ -68,7 +72,7 @@ class Branching:
         turn = conversation.last_asked()
         if turn is None:
             raise InvalidInput(f"Nothing was asked yet in `{conversation.name}`, so there is nothing to ask again.")
-        self._ask_again(conversation, turn, options)
+        self._ask_again("retry", conversation, turn, options)
 
     def do_continue(self, rest: str) -> None:
         options, conversation = self._asked("continue", rest)
@@ -76,7 +80,11 @@ class Branching:
         if options.once:
             raise InvalidInput("`%chat continue` goes on with what is in the history; it takes no --once.")
         if turn is not None and turn.status == "partial":
-            raise InvalidInput("The last reply is still arriving; `%chat stop` ends it.")
+            raise InvalidInput(
+                "The last reply is still arriving, in another kernel: its end comes here by itself."
+                if self.session.journal.arrives_elsewhere(conversation, turn.id)
+                else "The last reply is still arriving; `%chat stop` ends it."
+            )
         if turn is None or turn.is_whole or not turn.text:
             asked = conversation.last_asked()
             if asked is not None and asked.id != conversation.head:
@@ -89,7 +97,7 @@ class Branching:
                 if turn
                 else f"There is nothing to continue: `{conversation.name}` has no turns yet."
             )
-        self._ask_again(conversation, turn, options, begun=turn.text)
+        self._ask_again("continue", conversation, turn, options, begun=turn.text)
 
     def do_edit(self, rest: str) -> None:
         conversation = self.session.conversation()
@@ -97,13 +105,13 @@ class Branching:
         if number == "0" and not rest:
             raise InvalidInput(f"There is nothing to edit: the current branch of `{conversation.name}` has no turns.")
         turn = conversation.turn_at(number)
-        if not isinstance(turn.prompt, str) and any(part.get("type") != "text" for part in turn.prompt):
-            raise InvalidInput(f"The prompt of turn {number} holds an image, which no text of a cell can hold.")
-        prompt = turn.typed or text_of(turn.prompt)
-        # What was sent as it is: nothing in it is evaluated again.
-        raw = " --raw" if "{{" in prompt and not turn.typed else ""
-        self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{raw}\n{prompt}")
-        self.front.page(f"The prompt of turn {number} stands below, to be changed; running it replaces the turn.")
+        prompt = text_of(turn.prompt) if turn.typed is None else turn.typed
+        options = dict(turn.options or {})
+        if "{{" in prompt and turn.typed is None:
+            options["raw"] = True  # what was sent as it is: nothing in it is evaluated
+        self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{written(options)}\n{prompt}")
+        told = f"The prompt of turn {number} stands below, to be changed; running it replaces the turn."
+        self.front.page(told + _what_is_not_known(turn))
 
     def _asked(self, verb: str, rest: str) -> tuple[CellLine, Conversation]:
         options = parse_cell_line(rest, f"%chat {verb}")
@@ -115,19 +123,43 @@ class Branching:
             )
         return options, self.session.conversation(options.name)
 
-    def _ask_again(self, conversation: Conversation, turn: Turn, options: CellLine, begun: str = "") -> None:
-        replaced = None if options.once else turn.id
+    def _ask_again(self, verb: str, conversation: Conversation, turn: Turn, said: CellLine, begun: str = "") -> None:
+        """Ask as the turn was asked; what the verb's own line says is stronger."""
+        options = joined(turn.options or {}, said.kept)
+        line = asked_again(options, said)
+        if line.background and line.format in ("code", "correction"):
+            raise InvalidInput(
+                f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
+                "made; add `-f markdown`."
+            )
         ask = Ask(
             turn.prompt,
             conversation.name,
-            options.system,
-            options.once,
-            replace=replaced,
-            format=options.format,
+            line.system,
+            line.once,
+            replace=None if line.once else turn.id,
+            format=line.format,
             begun=begun,
             typed=turn.typed,
+            options=options,
         )
-        self.front.submit(ask, options)
+        self.front.submit(ask, line)
+
+
+def asked_again(options: Mapping[str, object], said: CellLine) -> CellLine:
+    """The line to ask with: a verb's own, with the settings, the format and the variable from the turn's options."""
+    given = {name: value for name, value in options.items() if name in SAYABLE}
+    out, form = options.get("out"), options.get("format", "markdown")
+    return replace(said, given=given, out=cast("str | None", out), format=cast("Format", form))
+
+
+def _what_is_not_known(turn: Turn) -> str:
+    """What the new cell lacks, in a sentence with a space before it; "" where it lacks nothing."""
+    images = image_count(turn.prompt)
+    if turn.options is not None and (turn.typed is not None or not images):
+        return ""
+    lacks = f"its options, {counted(images, 'image')} among them, are" if images else "any options it had are"
+    return f" An older version kept it, so it is not known how it was typed: what was sent is there, {lacks} missing."
 
 
 def _where(conversation: Conversation) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from llmvision_magic.errors import ChatError
+from llmvision_magic.errors import ChatError, Interrupted
 
 if TYPE_CHECKING:
     from llmvision_magic.prompt import Errors, Failure
@@ -22,17 +22,23 @@ MOST_CELLS = 100
 
 
 class Failures:
-    """The cells that failed since the extension was loaded, and the last error of the time before."""
+    """The cells that did not end well since the extension was loaded, and the last error of the time before.
+
+    What ends a cell is its error, of whatever kind: an interrupt and a `SystemExit` too. Ours are none: they say
+    themselves what to do.
+    """
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._texts: dict[int, str] = {}
         self._last: tuple[BaseException, str, int | None] | None = None
+        self._shown: object = None
 
     def note(self, result: Any) -> None:
-        """Called by IPython after each cell."""
-        error = result.error_before_exec or result.error_in_exec
-        if not isinstance(error, Exception) or isinstance(error, ChatError):
+        """Called by IPython after each cell; ipykernel gives None for one that was cancelled."""
+        self._look()
+        error = result and (result.error_before_exec or result.error_in_exec)
+        if not error or _is_of_chat(error):
             return
         from llmvision_magic.prompt.tracebacks import traceback_text
 
@@ -41,6 +47,16 @@ class Failures:
             self._texts[result.execution_count] = traceback_text(error, self.name_cell)
             for oldest in list(self._texts)[:-MOST_CELLS]:
                 del self._texts[oldest]
+
+    def _look(self) -> None:
+        """Take over what IPython has shown since: a cell may go on after an error, as with ``%run``."""
+        shown = getattr(sys, "last_value", None)
+        if shown is self._shown:
+            return
+        self._shown = shown
+        if isinstance(shown, BaseException) and not _is_of_chat(shown):
+            cell, source = self._cell_of(shown)
+            self._last = (shown, source, cell)
 
     def name_cell(self, filename: str) -> str | None:
         """ "Cell In[3]" for the file name that IPython gives to a cell's code; None for any other."""
@@ -62,15 +78,11 @@ class Failures:
         """The last failure that is the user's own; None when there was none."""
         from llmvision_magic.prompt import Failure
 
-        shown = getattr(sys, "last_value", None)
-        known = self._last
-        if isinstance(shown, Exception) and not isinstance(shown, ChatError) and (not known or shown is not known[0]):
-            cell, source = self._cell_of(shown)
-        elif known:
-            shown, source, cell = known
-        else:
+        self._look()
+        if self._last is None:
             return None
-        return Failure(shown, source, self._python(source), cell)
+        error, source, cell = self._last
+        return Failure(error, source, self._python(source), cell)
 
     def _cell_of(self, error: BaseException) -> tuple[int | None, str]:
         """The number and the source of the cell that an error came through."""
@@ -92,3 +104,15 @@ class Failures:
             return str(self._shell.transform_cell(source))
         except SyntaxError:  # that may be why it failed
             return source
+
+
+def _is_of_chat(error: BaseException) -> bool:
+    """Whether it ended our own work, and not code of the user's."""
+    if not isinstance(error, KeyboardInterrupt) or isinstance(error, Interrupted):
+        return isinstance(error, ChatError | Interrupted)
+    ours, frames = False, error.__traceback__
+    while frames is not None:
+        name = str(frames.tb_frame.f_globals.get("__name__"))
+        ours = name != "__main__" and (ours or name.startswith("llmvision_magic."))
+        frames = frames.tb_next
+    return ours

@@ -53,7 +53,7 @@ def _turn_page(number: int, turn: Turn) -> str:
 def _marks(turn: Turn) -> list[str]:
     """How the reply stands, where it does not stand as a reader would think."""
     if turn.status == "partial":
-        return ["*still arriving*"]
+        return [f"*still arriving* {turn.reason}".rstrip()]
     marks = [f"*{turn.status}*"] if turn.status != "complete" else []
     marks += [turn.reason] if turn.reason else []
     marks += ["*Not sent along: it has no text.*"] if not turn.text else []

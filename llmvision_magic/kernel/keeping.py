@@ -80,9 +80,10 @@ class Keeping:
             self._offer()
         with journal.reading() as connection:
             if word.isdecimal() and 1 <= int(word) <= len(self.session.offered):
-                found = read(connection, self.session.offered[int(word) - 1])
+                wanted = self.session.offered[int(word) - 1]
             else:
-                found = read(connection, id_of(connection, word, journal.origin.notebook))
+                wanted = id_of(connection, word, journal.origin.notebook)
+            found = read(connection, wanted, journal.is_elsewhere)
         # A journal that the .env file names may be a stranger's, as that file may be.
         address = _without_address(found.conversation) if journal.place.source.endswith(f"({DOTENV})") else ""
         name = found.conversation.name
@@ -90,7 +91,7 @@ class Keeping:
         if conversation is not found.conversation:
             self.front.page(f"Conversation **{conversation.name}** is here already, and is the current one now.")
             return
-        journal.taken(conversation)
+        journal.taken(found)
         lines = [f"Conversation **{name}** goes on here, after {counted(len(conversation.path()), 'turn')}."]
         if conversation.name != name:
             lines[0] += f" It is called **{conversation.name}** now, for there is another **{name}**."
@@ -98,8 +99,17 @@ class Keeping:
         if found.was_cut and asked is not None:
             then = "continue` goes on with it" if asked.text else "retry` asks its prompt again"
             lines.append(f"Its kernel ended while the last reply arrived; `%chat {then}.")
+        if conversation.head in found.elsewhere:
+            lines.append(
+                "Its last reply is still arriving in another kernel: `%chat history` shows how far it is, and the next "
+                "prompt waits for its end."
+            )
         if found.kernel != journal.origin.kernel:
-            lines.append("The kernel is new: the variables of the old one are gone.")
+            lines.append(
+                "The variables are those of this kernel, not of the other one, which is still running."
+                if journal.is_elsewhere(found.kernel)
+                else "The kernel is new: the variables of the old one are gone."
+            )
         self.front.page(" ".join(lines) + address)
 
     def _resume_from(self, path: Path) -> None:

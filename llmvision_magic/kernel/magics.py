@@ -108,8 +108,8 @@ class ChatMagics(Magics):
             notes=notes,
             format=options.format,
             replace=options.replace,
-            # With what is attached, typing the text again would not be asking the same.
-            typed=None if options.raw or options.attach or options.image or content == prompt else prompt,
+            typed=None if content == prompt else prompt,
+            options=options.kept,
             written=prompt,
         )
         self._submit(ask, options, stop)
@@ -124,6 +124,7 @@ class ChatMagics(Magics):
             commands = Commands(self.session, self)
         if stop.is_set:
             raise Interrupted("Interrupted.")
+        self.session.catch_up()
         run_verb(commands, line)
         self.session.note()
 
@@ -169,7 +170,7 @@ class ChatMagics(Magics):
             values = self._values(self.settings(self.session.conversation()))
             with ordinary_interrupts(stop):
                 composed = fix_prompt(failure, values)
-            ask = Ask(composed.content, notes=composed.notes, format="correction")
+            ask = Ask(composed.content, notes=composed.notes, format="correction", options={"format": "correction"})
             self._submit(ask, CellLine(), stop)
 
     def submit(self, ask: Ask, options: CellLine) -> None:

@@ -6,27 +6,14 @@ import uuid
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from llmvision_magic.kernel.arrived import Arrived
 from llmvision_magic.kernel.publishing import Publisher, without_flushing
 from llmvision_magic.pacing import INTERVAL
-from llmvision_magic.rendering import (
-    MOST_SHOWN,
-    Block,
-    Blocks,
-    Footer,
-    blocks_bundle,
-    render,
-    reply_bundle,
-    status_html,
-    style_bundle,
-    text_bundle,
-)
+from llmvision_magic.rendering import Block, blocks_bundle, render, status_html, style_bundle
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
     from llmvision_magic.messages import Content
-
-LONG_REPLY = 20_000
-"""Characters from which on an interrupted reply is left in the parts it was shown in."""
 
 MOST_OUTPUTS = 48
 """Outputs of a cell while a reply arrives; JupyterLab hides what comes after 50."""
@@ -36,9 +23,6 @@ FREE_OUTPUTS = 16
 
 LEAST_GROUP = 1200
 """Characters that share an output beyond those, at least."""
-
-TEXT_FENCE = "~" * 400
-"""What makes one code block of a reply that is shown as it is, while it arrives; no line of a text closes it."""
 
 NOTHING = {"text/html": "", "text/plain": ""}
 """What an output shows that is needed no more, for no output can be taken away alone."""
@@ -57,13 +41,7 @@ class NotebookView:
 
     def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
         self._publisher = publisher
-        self._as_text = as_text
-        self._blocks = Blocks(cut_long=True)
-        if as_text:
-            self._blocks.feed(f"{TEXT_FENCE}\n")
-        self._length = 0  # characters given so far
-        self._finished: list[Block] = []
-        self._tail: Block | None = None  # what is sent again with each frame
+        self._arrived = Arrived(as_text=as_text)
         self._outputs = 0
         self._began = False  # whether anything was sent
         self._group: list[Block] = []  # the newest finished blocks, whose output still takes more
@@ -80,35 +58,27 @@ class NotebookView:
         if line == self._line:
             return
         self._line = line
-        tail = blocks_bundle([self._tail]) if self._tail is not None else {}
+        tail = blocks_bundle([self._arrived.tail]) if self._arrived.tail is not None else {}
         plain = "\n\n".join(part for part in (tail.get("text/plain"), line) if part)
         bundle = {"text/html": tail.get("text/html", "") + status_html(line), "text/plain": plain}
         self._tail_id = self._put(bundle, self._tail_id)
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
-        if not self._length:
+        if not self._arrived.length:
             # Once, before all blocks: an output that is updated would carry it again each time.
             self._put(style_bundle())
-        if self._length >= MOST_SHOWN:
-            self._length += len(text)
-            self.wait(f"{self._length:,} characters so far; the first {MOST_SHOWN:,} are shown")
+        was_full, finished = self._arrived.is_full, self._arrived.feed(text)
+        if was_full:
+            self.wait(self._arrived.length_line)
             return
-        finished = self._feed(text)
+        self._line = ""
         if finished:
             self._show_finished(finished)
-        if self._tail is not None:
-            self._tail_id = self._put(blocks_bundle([self._tail]), self._tail_id)
+        if self._arrived.tail is not None:
+            self._tail_id = self._put(blocks_bundle([self._arrived.tail]), self._tail_id)
         elif self._tail_id is not None:
             self._put(NOTHING, self._tail_id)
-
-    def _feed(self, text: str) -> list[Block]:
-        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
-        self._length += len(text)
-        self._finished += update.finished
-        self._line = ""
-        self._tail = update.tail if update.tail.source.strip() else None
-        return update.finished
 
     def _show_finished(self, blocks: list[Block]) -> None:
         if self._outputs >= MOST_OUTPUTS:
@@ -124,13 +94,13 @@ class NotebookView:
     @property
     def _group_length(self) -> int:
         """Characters that share an output, so that the outputs suffice until the reply is twice as long."""
-        return max(LEAST_GROUP, self._length // MOST_OUTPUTS) if self._outputs > FREE_OUTPUTS else 0
+        return max(LEAST_GROUP, self._arrived.length // MOST_OUTPUTS) if self._outputs > FREE_OUTPUTS else 0
 
     def _put_together(self) -> None:
         self._publisher.clear_output(wait=True)
         self._outputs = 0
         self._put(style_bundle())
-        self._put(blocks_bundle(self._finished))
+        self._put(blocks_bundle(self._arrived.finished))
         self._group, self._group_id, self._tail_id = [], None, None
 
     def _put(self, bundle: dict[str, str], display_id: str | None = None) -> str:
@@ -153,25 +123,10 @@ class NotebookView:
 
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
-        try:
-            if self._as_text:
-                self._publish_end(text_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice)), outcome)
-                return
-            blocks = self._all_blocks(outcome.reply.text) if self._finished else []
-        except Exception:  # as in `final_bundle`
-            blocks = []
-        bundle = final_bundle(outcome, blocks)
-        self._publish_end(bundle, outcome)
-
-    def _publish_end(self, bundle: dict[str, str], outcome: Outcome) -> None:
+        bundle = self._arrived.final_bundle(outcome)
         if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
-
-    def _all_blocks(self, text: str) -> list[Block]:
-        """The blocks of the whole reply, with what came after the last frame."""
-        self._feed(text[self._length :])
-        return [*self._finished, *([self._tail] if self._tail is not None else [])]
 
     def clear(self) -> None:
         """Take away the waiting line; the error message follows."""
@@ -182,32 +137,20 @@ class NotebookView:
         """Leave what was shown as it is."""
 
 
-def final_bundle(outcome: Outcome, blocks: list[Block]) -> dict[str, str]:
-    """What the output shows when the reply has ended.
-
-    Args:
-        blocks: The reply's blocks as they were shown while it arrived.
-    """
-    try:
-        # Whoever stopped a reply wants the kernel back now.
-        at_once = outcome.reply.status == "interrupted" and len(outcome.reply.text) > LONG_REPLY
-        footer = Footer(outcome.facts(), outcome.notice)
-        return reply_bundle(outcome.reply, footer, blocks, at_once=at_once)
-    except Exception:  # a reply that was paid for is shown, if need be as bare text
-        return {"text/plain": outcome.reply.text}
-
-
 def metadata_of(outcome: Outcome) -> dict[str, object]:
     """What is saved beside the output: enough to rebuild the conversation from the notebook."""
     reply = outcome.reply
     usage = reply.usage
     prompt = {} if outcome.prompt is None else {"prompt": _without_images(outcome.prompt)}
+    typed = {} if outcome.typed is None else {"typed": outcome.typed}
     return {
         **prompt,
+        **typed,
         "conversation": outcome.conversation,
         "turn_id": outcome.turn,
         "parent": outcome.parent,
         "system": outcome.system,
+        "options": outcome.options,
         "model": reply.model,
         "status": reply.status,
         "finish_reason": reply.finish_reason,

@@ -79,6 +79,9 @@ OPTIONS: tuple[Option, ...] = (
 EXPRESSIONS = ("-a", "--attach", "-i", "--image")
 """Options whose value is Python: quotes inside it are its own."""
 
+NOT_KEPT = ("name", "replace", "once", "dry_run")
+"""Options that say where a turn goes, and whether there is one; the others are kept with it."""
+
 KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
 
 
@@ -88,6 +91,7 @@ class CellLine:
 
     Attributes:
         given: Settings given on the line, by name, of their kinds.
+        said: All that stands on the line, by name.
     """
 
     name: str | None = None
@@ -102,6 +106,12 @@ class CellLine:
     replace: str | None = None
     background: bool = False
     given: dict[str, object] = field(default_factory=dict)
+    said: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, object]:
+        """What is kept with the turn: all but what says where the turn goes, and whether there is one."""
+        return {name: value for name, value in self.said.items() if name not in NOT_KEPT}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -196,9 +206,10 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         value = values[option.name]
         if option.setting:
             setting = next(setting for setting in SETTINGS if setting.name == option.setting)
-            result.given[option.setting] = parse_value(setting, value)
+            result.given[option.setting] = value = parse_value(setting, value)
         else:
             setattr(result, option.name, value)
+        result.said[option.name] = value
     if result.format not in FORMATS:
         hint = nearest(result.format, FORMATS)
         raise InvalidInput(

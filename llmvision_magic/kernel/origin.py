@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from llmvision_magic.journal import Journal, Origin, Place, place_from
+from llmvision_magic.journal import THIS_PROCESS, Journal, Origin, Place, place_from
 from llmvision_magic.settings import Environment
 
 Shell = Any
@@ -15,8 +14,7 @@ Shell = Any
 
 def journal_of(shell: Shell) -> Journal:
     """The journal for a shell; nothing is opened yet."""
-    kernel = _kernel_id(shell)
-    return Journal(_place, Origin(_notebook(shell), kernel) if kernel else Origin(_notebook(shell)))
+    return Journal(_place, Origin(_notebook(shell), THIS_PROCESS))
 
 
 def _place() -> Place:
@@ -27,9 +25,3 @@ def _notebook(shell: Shell) -> str | None:
     """The notebook's path: Jupyter's server gives it in the environment, VS Code in a variable."""
     given = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     return given if isinstance(given, str) else None
-
-
-def _kernel_id(shell: Shell) -> str | None:
-    """The kernel's id: it stands in the name of the file that tells how to reach it, ``kernel-ID.json``."""
-    file = getattr(getattr(getattr(shell, "kernel", None), "parent", None), "connection_file", None)
-    return Path(file).stem.removeprefix("kernel-") if isinstance(file, str) and file else None

@@ -1,4 +1,4 @@
-"""A cell that failed, and the prompt that asks for its correction."""
+"""A cell that did not end well, and the prompt that asks for its correction."""
 
 from __future__ import annotations
 
@@ -25,10 +25,16 @@ ASKED = (
     "cell in one Python code block."
 )
 
+ASKED_INTERRUPTED = (
+    "This cell of a Python notebook was interrupted by its user while it ran, where the end of the traceback tells. "
+    "Explain in a few sentences what it was doing there and why that may take long or not end, then give the whole "
+    "cell, changed so that it does, in one Python code block."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cell that failed.
+    """A cell that failed, or was interrupted.
 
     Attributes:
         error: What it raised.
@@ -45,7 +51,7 @@ class Failure:
 
 def fix_prompt(failure: Failure, values: Values) -> Composed:
     """What is asked to have a cell corrected: its source, the traceback, and the values of the variables it names."""
-    parts = [ASKED]
+    parts = [ASKED_INTERRUPTED if isinstance(failure.error, KeyboardInterrupt) else ASKED]
     if failure.source:
         title = f"Cell In[{failure.cell}]" if failure.cell is not None else "The cell"
         source = values.text(failure.source.rstrip(), "the cell's source", SOURCE_LIMIT)

@@ -95,6 +95,22 @@ class Block:
 
         return written(self.tokens, self.source, highlight=not (self.is_growing and self.part_of is not None))
 
+    def end(self, length: int) -> Block:
+        """The last characters of the block, from the beginning of a line if there is one, read as what the block is."""
+        source = self.source[-length:]
+        if len(self.source) > length and source.partition("\n")[2].strip():
+            source = source.partition("\n")[2]
+        return Block(source, self.definitions, self.head or self._opening(), self.part_of, self.is_growing)
+
+    def _opening(self) -> str:
+        """The lines that parts of the block need before them: of a fence the first one, of a table the first two."""
+        from llmvision_magic.rendering.markdown import try_parse
+
+        lines = self.source.splitlines(keepends=True)[:2]
+        tokens = try_parse("".join(lines), self.definitions.env()) if len(lines) == 2 else None
+        needed = {"fence": 1, "table_open": 2}.get(tokens[0].type, 0) if tokens else 0
+        return "".join(lines[:needed])
+
 
 @dataclass(frozen=True)
 class Update:

@@ -172,9 +172,13 @@ def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
     return {"text/html": _wrapped(body, joined), "text/plain": plain}
 
 
-def style_bundle() -> dict[str, str]:
-    """The style for all blocks of a reply that is arriving, as an output that comes before them."""
-    return {"text/html": style() + _ARRIVING_STYLE, "text/plain": ""}
+def style_bundle(body: str | None = None) -> dict[str, str]:
+    """The style for blocks of a reply that is arriving, as an output that comes before them.
+
+    Args:
+        body: The HTML that it is for; None for any that may come.
+    """
+    return {"text/html": style(body) + _ARRIVING_STYLE, "text/plain": ""}
 
 
 def status_html(text: str) -> str:

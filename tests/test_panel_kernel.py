@@ -181,7 +181,7 @@ def test_edit_and_retry_make_branches_that_can_be_walked(kernel, page, chat_serv
     assert [turn["number"] for turn in page.turns()] == [1, 2, 3]
 
 
-def test_turn_that_is_left_out_is_not_sent(kernel, page, chat_server):
+def test_turn_that_is_left_out_is_not_sent(kernel, page, chat_server, tmp_path):
     """It stays where it is, marked, and comes back."""
     page.ask("secret")
     turn = page.ended("secret")
@@ -191,6 +191,8 @@ def test_turn_that_is_left_out_is_not_sent(kernel, page, chat_server):
     page.ask("next")
     page.ended("next")
     assert sent(chat_server.requests()[-1]) == ["next"]
+    kernel.ok(f"%chat save {tmp_path / 'kept.json'}")
+    assert '"excluded": true' in (tmp_path / "kept.json").read_text()
     page.send({"do": "exclude", "turn": turn["id"], "excluded": False})
     page.until(lambda: not page.turns()[0]["excluded"])
     page.ask("last")

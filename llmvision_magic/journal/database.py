@@ -42,12 +42,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE turn ADD COLUMN options TEXT",
         "ALTER TABLE turn ADD COLUMN kernel TEXT",
+        "ALTER TABLE reply ADD COLUMN unsent INTEGER NOT NULL DEFAULT 0",
         "CREATE TABLE dropped (conversation TEXT PRIMARY KEY, created REAL NOT NULL) WITHOUT ROWID",
     ),
 )
 """What each version adds to the one before; ``PRAGMA user_version`` counts those that a file has had.
 
 ``turn.fallback`` is the head to go back to when the turn ends without text, ``turn.kernel`` the one that asked it.
+``reply.unsent`` says that the user leaves the turn out of what is sent.
 ``prompt``, ``settings``, ``options`` and ``usage`` are JSON. Of a conversation that was dropped its id is left: another
 kernel that has it open must not write it again.
 """

@@ -143,7 +143,7 @@ def _turns(
 ) -> Iterator[tuple[Turn, str | None, bool]]:
     """Turns in order, all or one: each with its fallback, and whether it was arriving when it was last written."""
     fields = [*("id", "parent", "prompt", "system", "cell", "typed", "options", "execution", "created")]
-    fields += ["text", "status", "reason", "model", "finish_reason", "usage", "left_out"]
+    fields += ["text", "status", "reason", "model", "finish_reason", "usage", "left_out", "unsent"]
     for *values, fallback, kernel in connection.execute(
         f"SELECT {', '.join(fields)}, fallback, kernel FROM turn JOIN reply ON reply.turn = turn.number"  # noqa: S608
         " WHERE conversation = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY number",
@@ -152,6 +152,7 @@ def _turns(
         record = dict(zip(fields, values, strict=True))
         for name in ("prompt", "options", "usage"):
             record[name] = json.loads(record[name] or "null")
+        record["excluded"] = bool(record.pop("unsent"))
         was_arriving = record["status"] == "partial"
         arrives = was_arriving and kernel is not None and is_alive(kernel)
         yield turn_from(record, arrives=arrives), fallback, was_arriving

@@ -88,6 +88,7 @@ def turn_record(turn: Turn) -> dict[str, object]:
         "finish_reason": turn.finish_reason,
         "usage": asdict(turn.usage) if turn.usage else None,
         "left_out": turn.left_out,
+        "excluded": turn.excluded,
         "cell": turn.cell,
         "typed": turn.typed,
         "options": None if turn.options is None else dict(turn.options),
@@ -137,5 +138,6 @@ def turn_from(record: Mapping[str, Any], *, arrives: bool = False) -> Turn:
         options=options_from(record.get("options")),
         execution=record["execution"],
         left_out=record["left_out"],
+        excluded=record.get("excluded") is True,  # version 1 did not know it
         created=float(record["created"]),
     )

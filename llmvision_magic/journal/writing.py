@@ -89,14 +89,15 @@ def _put_turn(
     )
     usage = None if turn.usage is None else to_json(asdict(turn.usage))
     connection.execute(
-        "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, left_out, updated)"
-        " SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"
+        "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, left_out, unsent,"
+        " updated) SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"
         " ON CONFLICT (turn) DO UPDATE SET text = excluded.text, status = excluded.status, reason = excluded.reason,"
         " model = excluded.model, finish_reason = excluded.finish_reason, usage = excluded.usage,"
-        " left_out = excluded.left_out, updated = excluded.updated, indexed = 0",
+        " left_out = excluded.left_out, unsent = excluded.unsent, updated = excluded.updated, indexed = 0",
         [
             *(storable(turn.text), turn.status, storable(turn.reason), _stored(turn.model)),
-            *(_stored(turn.finish_reason), usage, turn.left_out, time.time(), conversation.id, turn.id),
+            *(_stored(turn.finish_reason), usage, turn.left_out, turn.excluded, time.time(), conversation.id),
+            turn.id,
         ],
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from llmvision_magic.kernel.arrived import Arrived
 from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.panel.transcript import Json, block_json
-from llmvision_magic.rendering import MOST_SHOWN, Block, Blocks, render, reply_html
+from llmvision_magic.rendering import MOST_SHOWN, Block, render, reply_html
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
@@ -27,20 +28,22 @@ class ArrivingReply:
     def __init__(self, send: Callable[[Json], None], end: Callable[[str | None, Outcome | None], None]) -> None:
         self._send = send
         self._end = end
-        self._blocks = Blocks(cut_long=True)
-        self._length = 0
-        self._finished: list[Block] = []
-        self._tail: Block | None = None
+        self._arrived = Arrived()
         self._line = ""
         self._ended = False
 
     def state(self) -> Json:
         """All there is of the reply, for a page that comes now."""
         return {
-            "blocks": [block_json(block) for block in list(self._finished)],
-            "tail": None if self._tail is None else block_json(self._tail),
+            "blocks": [block_json(block) for block in list(self._arrived.finished)],
+            "tail": self._tail,
             "line": self._line,
         }
+
+    @property
+    def _tail(self) -> list[object] | None:
+        tail = self._arrived.tail
+        return None if tail is None else block_json(tail)
 
     def prepare(self) -> None:
         """Load what rendering needs, in the time that the first text takes to arrive."""
@@ -54,25 +57,18 @@ class ArrivingReply:
 
     def add(self, text: str) -> None:
         """Show text that has arrived."""
-        finished = self._feed(text)
+        finished = self._arrived.feed(text)
         self._line = ""
-        if self._length > MOST_SHOWN:
-            self._line = f"{self._length:,} characters so far; the first {MOST_SHOWN:,} are shown"
+        if self._arrived.is_full:
+            self._line = f"{self._arrived.length:,} characters so far; the first {MOST_SHOWN:,} are shown"
         self._more(finished)
-
-    def _feed(self, text: str) -> list[Block]:
-        update = self._blocks.feed(text[: max(MOST_SHOWN - self._length, 0)])
-        self._length += len(text)
-        self._finished += update.finished
-        self._tail = update.tail if update.tail.source.strip() else None
-        return update.finished
 
     def _more(self, finished: list[Block]) -> None:
         self._send(
             {
-                "at": len(self._finished) - len(finished),
+                "at": len(self._arrived.finished) - len(finished),
                 "blocks": [block_json(block) for block in finished],
-                "tail": None if self._tail is None else block_json(self._tail),
+                "tail": self._tail,
                 "line": self._line,
             }
         )
@@ -80,9 +76,9 @@ class ArrivingReply:
     def finish(self, outcome: Outcome) -> None:
         """Show the reply as a whole, if it is another than its blocks."""
         text = outcome.reply.text
-        if rest := text[self._length :]:  # what came after the last frame
+        if rest := text[self._arrived.length :]:  # what came after the last frame
             self.add(rest)
-        shown = self._all()
+        shown = self._arrived.blocks
         seen = "".join(block.source for block in shown)
         html: str | None
         try:
@@ -93,12 +89,9 @@ class ArrivingReply:
             html = None
         self._conclude(html, outcome)
 
-    def _all(self) -> list[Block]:
-        return [*self._finished, *([self._tail] if self._tail is not None else [])]
-
     def shown_html(self) -> str:
         """What the page shows when its blocks are all of the reply."""
-        return "".join(str(block_json(block)[0]) for block in self._all())
+        return "".join(str(block_json(block)[0]) for block in self._arrived.blocks)
 
     def clear(self) -> None:
         """There is no text; the turn says why."""

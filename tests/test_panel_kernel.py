@@ -181,6 +181,24 @@ def test_edit_and_retry_make_branches_that_can_be_walked(kernel, page, chat_serv
     assert [turn["number"] for turn in page.turns()] == [1, 2, 3]
 
 
+def test_turn_of_a_cell_is_asked_again_as_it_was_asked(kernel, page, chat_server):
+    """With the options of its line, and what was attached anew."""
+    kernel.ok("data = [1, 2]")
+    kernel.ok("%%chat -t 0.3 -a data\nSum?")
+    turn = page.ended("Sum?")
+    page.send({"do": "retry", "turn": turn["id"]})
+    page.until(lambda: len(chat_server.requests()) == 2)
+    kernel.ok("data = [3]")
+    page.until(lambda: page.turns()[-1]["status"] == "complete")
+    page.send({"do": "edit", "key": "e", "turn": page.turns()[-1]["id"], "text": "Product?"})
+    page.ended("Product?")
+    first, again, edited = [request.json for request in chat_server.requests()]
+    assert first == again
+    assert edited["temperature"] == 0.3
+    assert "[3]" in edited["messages"][0]["content"]
+    assert edited["messages"][0]["content"].startswith("Product?")
+
+
 def test_turn_that_is_left_out_is_not_sent(kernel, page, chat_server, tmp_path):
     """It stays where it is, marked, and comes back."""
     page.ask("secret")

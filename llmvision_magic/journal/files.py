@@ -19,11 +19,11 @@
     }
 
 ``status`` is "complete", "interrupted", "cut", "failed" or "partial" (still arriving); ``reason`` says why when
-it is not complete. ``left_out`` counts the oldest turns that did not fit into the model's context; ``excluded`` says that
-the user leaves the turn out of what is sent. ``cell`` and ``execution`` tell the cell that asked, and which run of it;
-``typed`` is the prompt before its values were put in; ``options`` are those of its line, by their long names, null where
-they are not known (version 1 did not keep them). ``created`` is Unix time in seconds. A later version may add fields; a
-file with a higher version is refused.
+it is not complete. ``left_out`` counts the oldest turns that did not fit into the model's context; ``excluded`` says
+that the user leaves the turn out of what is sent. ``cell`` and ``execution`` tell the cell that asked, and which run of
+it; ``typed`` is the prompt before its values were put in; ``options`` are those of its line, by their long names, null
+where they are not known (version 1 did not keep them). ``created`` is Unix time in seconds. A later version may add
+fields; a file with a higher version is refused.
 """
 
 from __future__ import annotations

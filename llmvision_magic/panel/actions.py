@@ -6,9 +6,11 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from llmvision_magic.asked import SAYABLE, Options
 from llmvision_magic.audience import Elsewhere
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.messages import Content, text_of
+from llmvision_magic.messages import text_of
+from llmvision_magic.prompt import Composed
 from llmvision_magic.session import Ask
 from llmvision_magic.stop import Stop
 
@@ -37,25 +39,28 @@ class Actions:
 
     def do_ask(self, request: Request) -> None:
         conversation = self._showing.conversation
-        self._ask(conversation, *self._composed(conversation, request.text, request.files))
+        self._ask(conversation, self._composed(conversation, request.text, {}, request.files), request.text, {})
 
     def do_edit(self, request: Request) -> None:
         conversation, turn = self._turn(request)
-        content, typed, notes = self._composed(conversation, request.text, ())
-        images = () if isinstance(turn.prompt, str) else tuple(p for p in turn.prompt if p.get("type") != "text")
-        if images:
-            content = ({"type": "text", "text": text_of(content)}, *images)
-        self._ask(conversation, content, typed, notes, replace=turn.id)
+        options = turn.options or {}
+        composed = self._composed(conversation, request.text, options)
+        if "image" not in options and not isinstance(turn.prompt, str):  # files that were dropped here
+            images = [part for part in turn.prompt if part.get("type") != "text"]
+            content = ({"type": "text", "text": text_of(composed.content)}, *images)
+            composed = Composed(content, composed.notes)
+        self._ask(conversation, composed, request.text, options, replace=turn.id)
 
     def do_retry(self, request: Request) -> None:
         conversation, turn = self._turn(request)
-        self._ask(conversation, turn.prompt, turn.typed, (), replace=turn.id)
+        self._ask(conversation, Composed(turn.prompt), turn.typed, turn.options or {}, replace=turn.id)
 
     def do_continue(self, request: Request) -> None:
         conversation, turn = self._turn(request)
         if turn.status == "partial" or turn.is_whole or not turn.text:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
-        self._ask(conversation, turn.prompt, turn.typed, (), replace=turn.id, begun=turn.text)
+        asked = Composed(turn.prompt)
+        self._ask(conversation, asked, turn.typed, turn.options or {}, replace=turn.id, begun=turn.text)
 
     def do_branch(self, request: Request) -> None:
         conversation, turn = self._turn(request)
@@ -92,29 +97,42 @@ class Actions:
         return conversation, conversation.turns[request.turn]
 
     def _composed(
-        self, conversation: Conversation, text: str, files: tuple[File, ...]
-    ) -> tuple[Content, str | None, tuple[str, ...]]:
-        """What is sent, what was typed where that is another text, and what the reader must know."""
+        self, conversation: Conversation, text: str, options: Options, files: tuple[File, ...] = ()
+    ) -> Composed:
+        """What is sent for a text that was typed.
+
+        Args:
+            options: Those of the line that asked first; what it attached is attached anew.
+        """
         from llmvision_magic.panel.attachments import with_files
 
         prompt = text.strip("\n").rstrip()
         if not prompt.strip() and not files:
             raise InvalidInput("There is no prompt: type what you ask.")
-        composed = self._host.composed(conversation, lambda values: with_files(prompt, files, values))
-        return composed.content, None if composed.content == prompt else prompt, composed.notes
+        return self._host.composed(conversation, lambda values: with_files(prompt, files, values, options))
 
     def _ask(
         self,
         conversation: Conversation,
-        content: Content,
+        composed: Composed,
         typed: str | None,
-        notes: tuple[str, ...],
+        options: Options,
+        *,
         replace: str | None = None,
         begun: str = "",
     ) -> None:
         session = self._host.session
-        ask = Ask(content, conversation.name, notes=notes, typed=typed, replace=replace, begun=begun)
-        begins = session.begin(ask, self._host.settings(conversation))
+        ask = Ask(
+            composed.content,
+            conversation.name,
+            notes=composed.notes,
+            typed=typed,
+            replace=replace,
+            begun=begun,
+            options=options,
+        )
+        given = {name: value for name, value in options.items() if name in SAYABLE}
+        begins = session.begin(ask, self._host.settings(conversation, given))
 
         def run() -> None:
             with suppress(ChatError):  # the turn says it

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from llmvision_magic.asked import Options
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, text_of
 from llmvision_magic.panel.requests import File
@@ -13,15 +16,21 @@ MOST_CHARACTERS = 100_000
 """Of a text file that are sent."""
 
 
-def with_files(prompt: str, files: tuple[File, ...], values: Values) -> Composed:
+def with_files(prompt: str, files: tuple[File, ...], values: Values, options: Options) -> Composed:
     """A prompt with files under it: texts as text, in which secrets are masked, images as images.
+
+    Args:
+        options: Of the line that asked first, where one did: whether braces are text there, and what it attached.
 
     Raises:
         InvalidInput: A file is neither, or an expression of the prompt fails.
     """
-    texts = [text_of(compose(prompt, values).content)]
+    attach, pictures = (tuple(map(str, cast("list[object]", options.get(name, [])))) for name in ("attach", "image"))
+    asked = compose(prompt, values, raw=bool(options.get("raw")), attach=attach, images=pictures).content
+    texts = [text_of(asked)]
     texts += [values.mask(_text(file)) for file in files if not file.kind.startswith("image/")]
-    images = [_image(file) for file in files if file.kind.startswith("image/")]
+    images = [] if isinstance(asked, str) else [part for part in asked if part.get("type") != "text"]
+    images += [_image(file) for file in files if file.kind.startswith("image/")]
     text = "\n\n".join(filter(None, texts))
     content: Content = ({"type": "text", "text": text}, *images) if images else text
     return Composed(content, values.notes())

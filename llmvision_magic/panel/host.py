@@ -55,9 +55,9 @@ class Host:
     def session(self) -> Session:
         return self._magics.session
 
-    def settings(self, conversation: Conversation | None) -> Settings:
-        """The values in force for a conversation."""
-        return self._magics.settings(conversation)
+    def settings(self, conversation: Conversation, given: dict[str, object] | None = None) -> Settings:
+        """The values in force for a conversation; stronger ones may be given."""
+        return self._magics.settings(conversation, given)
 
     def composed(self, conversation: Conversation, write: Callable[[Values], Composed]) -> Composed:
         """What `write` makes of the notebook's values; an interrupt ends it."""

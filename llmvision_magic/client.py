@@ -46,7 +46,7 @@ class ChatClient:
         self._settings = _checked({"base_url": base_url, **settings})
         self._key = Key(checked_key(api_key), "argument") if api_key else None
         # Without a key of its own it shares the process's connections, and with them the embedded model.
-        self._own = Connections() if self._key else None
+        self._own = Connections(switch_of=shared()) if self._key else None
         parameters_from(self._resolve({}))
 
     def __enter__(self) -> Self:
@@ -129,7 +129,8 @@ class ChatClient:
     def _open(self, settings: Settings) -> Line:
         connections = self._own or shared()
         target = connections.target(settings, self._key)
-        return connections.open(target, settings, lambda line: None, Stop())
+        who = connections.asker(settings.environment)
+        return connections.open(target, settings, lambda line: None, Stop(), who)
 
 
 class _Prompt(NamedTuple):

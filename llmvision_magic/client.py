@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -36,17 +37,30 @@ class ChatClient:
     Args:
         base_url: Address of the server.
         api_key: Its key.
+        replay: A recording that answers in place of a model (`%chat record` or ``LLMVISION_RECORD`` makes one).
+        replay_speed: How many times as fast as recorded; 0 at once. None: as recorded where somebody looks on.
         **settings: Values for all requests: ``model``, ``temperature``, ``connect_timeout`` (seconds), …
 
     Raises:
-        InvalidInput: An unknown setting (the nearest is named) or a value out of its range.
+        InvalidInput: An unknown setting (the nearest is named), a value out of its range, or no such recording.
     """
 
-    def __init__(self, *, base_url: str | None = None, api_key: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        replay: str | Path | None = None,
+        replay_speed: float | None = None,
+        **settings: object,
+    ) -> None:
         self._settings = _checked({"base_url": base_url, **settings})
         self._key = Key(checked_key(api_key), "argument") if api_key else None
         # Without a key of its own it shares the process's connections, and with them the embedded model.
         self._own = Connections(switch_of=shared()) if self._key else None
+        if replay is not None:
+            self._own = Connections()
+            self._own.switch.replay(str(replay), speed=replay_speed)
         parameters_from(self._resolve({}))
 
     def __enter__(self) -> Self:

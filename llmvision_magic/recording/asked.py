@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ HOW_IT_ARRIVES = frozenset({"stream", "stream_options"})
 
 _DATA = ";base64,"
 
+_BY_CHANCE = re.compile(r"\bIn\[\d+\]|\b0x[0-9a-f]{6,}\b")
+"""What differs from run to run: the number of a cell in a traceback, the address of an object in what it prints."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -31,7 +35,8 @@ class Asked:
         body: The request's JSON in normal form; see `normal_form`.
         is_default_model: Nobody chose the model: it is that of wherever the request went. Such a request is the same
             whatever the model is called there.
-        key: The same for two requests that differ in nothing but the model.
+        key: The same for two requests that differ in nothing but the model, the numbers of cells (``In[7]``) and the
+            addresses of objects (``0x7f3a5c``).
     """
 
     body: Mapping[str, object]
@@ -40,7 +45,8 @@ class Asked:
 
     def __post_init__(self) -> None:
         rest = {name: value for name, value in self.body.items() if name != "model"}
-        object.__setattr__(self, "key", json.dumps(rest, sort_keys=True, ensure_ascii=False))
+        text = json.dumps(rest, sort_keys=True, ensure_ascii=False)
+        object.__setattr__(self, "key", _BY_CHANCE.sub("", text))
 
     @property
     def model(self) -> str:

@@ -13,7 +13,8 @@ The first line says what it is, each other line is one request with its reply (h
 
 ``request``
     What was asked, in normal form (`asked.normal_form`): without ``stream`` and ``stream_options``, numbers in their
-    shortest spelling, keys in one order. Of an image there is ``data:image/png;sha256,…`` in place of its bytes.
+    shortest spelling, keys in one order. Of an image there is ``data:image/png;sha256,…`` in place of its bytes. The
+    number of a cell (``In[7]``) and the address of an object (``0x7f3a5c``) in a text make no difference.
 ``default_model``
     true where nobody chose the model: a replay then asks for no particular one. Else absent.
 ``reply``

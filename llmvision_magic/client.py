@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -92,7 +93,9 @@ class ChatClient:
         """
         prompt = self._prompt(said, system, parameters)
         line = self._open(prompt.settings)
-        return line.client.complete(Request(line.model, prompt.messages, prompt.parameters, stream=False))
+        reply = line.client.complete(Request(line.model, prompt.messages, prompt.parameters, stream=False))
+        self._warn()
+        return reply
 
     def stream(self, said: Said, *, system: str | None = None, **parameters: object) -> Generator[Delta, None, None]:
         """Ask, and get the reply piece by piece.
@@ -117,6 +120,13 @@ class ChatClient:
             for event in events:
                 if isinstance(event, Delta):
                     yield event
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say that what was to be recorded is not; the reply is here all the same."""
+        complaint = (self._own or shared()).complaint()
+        if complaint:
+            warnings.warn(complaint, stacklevel=3)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -503,20 +504,45 @@ def test_lesson_of_the_embedded_model_needs_no_model(tmp_path):
     assert [footer.replace("embedded model", "replayed") for footer in footers[0]] == footers[1]
 
 
-def test_full_disk_ends_no_chat(kernel, lesson, chat_server):
-    """A limit of the system in place of a full disk: the reply is there, one sentence says it, nothing is lost."""
-    kernel.ok("%chat record lesson.jsonl")
+def test_disk_that_fails_ends_no_chat(kernel, tmp_path, chat_server):
+    """The folder is gone for a while: the reply is there, one sentence says it, nothing is lost."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    kernel.ok(f"%chat record {folder}/lesson.jsonl")
     kernel.ok("%%chat --once\nfirst")
-    size = lesson.stat().st_size
-    kernel.ok(f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))")
+    folder.rename(tmp_path / "elsewhere")
     output = kernel.ok("%%chat --once\nsecond").only
-    kernel.ok("resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)")
     assert output.plain.startswith("echo: second")
     assert "Not recorded: " in output.html
     assert "cannot be written" in output.html
-    assert texts(lesson) == ["echo: first"]
+    assert "Not recorded: " in kernel.ok("%chat status").plain
+    (tmp_path / "elsewhere").rename(folder)
     assert "Not recorded" not in kernel.ok("%%chat --once\nthird").only.html
-    assert texts(lesson) == ["echo: first", "echo: second", "echo: third"]
+    assert texts(folder / "lesson.jsonl") == ["echo: first", "echo: second", "echo: third"]
+
+
+def test_full_disk_keeps_what_is_there(tmp_path, chat_server):
+    """A limit of the system stands for it: the file is as it was, and what did not fit comes with the next."""
+    program = (
+        "import resource, warnings\n"
+        "from llmvision_magic import ChatClient\n"
+        "client = ChatClient()\n"
+        "print(client.complete('first').text.split('\\n')[0])\n"
+        "size = len(open('lesson.jsonl').read())\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(client.complete('second').text.split('\\n')[0])\n"
+        "print(told[0].message)\n"
+        "print(len(open('lesson.jsonl').read()) == size)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
+        "list(client.stream('third'))\n"
+    )
+    environment = {"LLMVISION_BASE_URL": chat_server.url, "LLMVISION_RECORD": "lesson.jsonl"}
+    first, second, told, kept = _run(["-c", program], environment, cwd=tmp_path).splitlines()
+    assert (first, second, kept) == ("echo: first", "echo: second", "True")
+    assert told.startswith("Not recorded: ")
+    assert texts(tmp_path / "lesson.jsonl") == ["echo: first", "echo: second", "echo: third"]
 
 
 def test_speed_is_that_of_the_recording_where_somebody_looks_on(kernel, lesson):
@@ -571,20 +597,25 @@ def test_notebook_with_its_outputs_passes_nbval_strictly(kernel, lesson, chat_se
     path = lesson.parent / "lesson.ipynb"
     write_notebook(path, *cells)
     environment = {"LLMVISION_JOURNAL": "off", "LLMVISION_CACHE": str(lesson.parent / "no-cache")}
-    _run([*("jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"), str(path)], environment)
+    _run([*("-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"), str(path)], environment)
     saved = nbformat.read(path, 4)
     assert all(len(cell.outputs) == 1 for cell in saved.cells[1:])
     assert "replayed" in saved.cells[2].outputs[0].data["text/html"]
     requests = len(chat_server.requests())
-    _run(["pytest", "--nbval", "-o", "addopts=", "-p", "no:cacheprovider", str(path)], environment)
+    _run(["-m", "pytest", "--nbval", "-o", "addopts=", "-p", "no:cacheprovider", str(path)], environment)
     assert len(chat_server.requests()) == requests
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
-    import os
-
+def _run(arguments: list[str], environment: dict[str, str], cwd: Path | None = None) -> str:
+    """What a Python of its own prints."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("LLMVISION_", "PYTEST_"))}
     run = subprocess.run(
-        [sys.executable, "-m", *command], env={**variables, **environment}, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        env={**variables, **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return run.stdout

@@ -16,6 +16,7 @@ from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
+    from llmvision_magic.recording.player import Recorded
     from llmvision_magic.wire import Retrying
 
 STALL = 2.0
@@ -32,10 +33,12 @@ class Sending:
     Attributes:
         left_out: How many of the oldest turns are not sent, for the model's context is too small.
         asked: A reply that goes on was asked for in words, for the server does not go on by itself.
+        recorded: What is known of the reply, for it is replayed; None when the model is asked.
     """
 
     left_out: int
     asked: bool = False
+    recorded: Recorded | None = None
 
 
 Event: TypeAlias = "Delta | Retrying | Sending | str"
@@ -48,6 +51,7 @@ class Outcome:
 
     Attributes:
         turn: The turn's id; None when the history was not written.
+        replayed: The reply comes from a recording.
         left_out: How many of the oldest turns did not fit into the model's context.
         later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
         notes: Facts about the prompt, for the footer.
@@ -67,6 +71,7 @@ class Outcome:
     conversation: str
     turn: str | None
     embedded: bool
+    replayed: bool = False
     left_out: int = 0
     later_turns: int = 0
     notes: tuple[str, ...] = ()
@@ -102,7 +107,9 @@ class Outcome:
         """The footer: short facts, the model first."""
         reply = self.reply
         facts = [reply.model] if reply.model else []
-        if self.embedded:
+        if self.replayed:
+            facts.append("replayed")
+        elif self.embedded:
             facts.append("embedded model")
         if reply.usage and reply.usage.completion_tokens is not None:
             asked = f"{reply.usage.prompt_tokens:,} → " if reply.usage.prompt_tokens is not None else ""
@@ -154,15 +161,19 @@ class Arrival:
 
     Args:
         begun: What there is already of the reply; new text is joined to it.
+        quiet: Show nothing before the end, for nobody looks on: tools that run notebooks as tests see each output that
+            ever was.
 
     Attributes:
         error: What ended the reply, when it did not end by itself.
         left_out: How many of the oldest turns were not sent.
+        recorded: What is known of a reply that is replayed.
         has_words: Whether something to be read was shown: the mark of a heading is nothing.
     """
 
-    def __init__(self, target: Target, view: View, begun: str = "") -> None:
+    def __init__(self, target: Target, view: View, begun: str = "", *, quiet: bool = False) -> None:
         self._view = view
+        self._quiet = quiet
         self._builder = ReplyBuilder()
         self._begun = begun
         self._seam = Seam(begun)
@@ -176,6 +187,7 @@ class Arrival:
         self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
         self.error: BaseException | None = None
         self.left_out = 0
+        self.recorded: Recorded | None = None
         self.has_words = False
 
     def begin(self) -> None:
@@ -183,13 +195,14 @@ class Arrival:
         self._view.prepare()
         if self._begun:
             self._builder.add(Delta(self._begun))
-            self._view.add(self._begun)
-            self._has_text = True
+            if not self._quiet:
+                self._view.add(self._begun)
+                self._has_text = True
 
     def take(self, frame: Frame[Event]) -> None:
         """Collect a frame's events and show them."""
         text = self._collect(frame.items)
-        if self._view_error is not None:
+        if self._view_error is not None or self._quiet or (self.recorded is not None and self.recorded.at_once):
             return
         try:
             if text:
@@ -211,7 +224,7 @@ class Arrival:
                 if item.index == 0:
                     texts.append(item.text)
             elif isinstance(item, Sending):
-                self.left_out = item.left_out
+                self.left_out, self.recorded = item.left_out, item.recorded
                 self._seam.asked = item.asked
                 self._line = ""
                 self._began = time.monotonic()
@@ -264,6 +277,8 @@ class Arrival:
     def reply(self, max_tokens: int | None) -> Reply:
         """The reply with its status and, when it did not end by itself, the reason."""
         seconds = (self._ended or time.monotonic()) - self._began
+        if self.recorded is not None and self._status == "complete":
+            seconds = self.recorded.seconds  # what the model took, however fast it is replayed
         reply = self._builder.reply(self._status, seconds=seconds)
         if reply.text == self._begun and self._status != "complete":
             reply = replace(reply, text="")  # nothing came: the turn that was to go on stands as it is

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -36,17 +38,30 @@ class ChatClient:
     Args:
         base_url: Address of the server.
         api_key: Its key.
+        replay: A recording that answers in place of a model (`%chat record` or ``LLMVISION_RECORD`` makes one).
+        replay_speed: How many times as fast as recorded; 0 at once. None: as recorded where somebody looks on.
         **settings: Values for all requests: ``model``, ``temperature``, ``connect_timeout`` (seconds), …
 
     Raises:
-        InvalidInput: An unknown setting (the nearest is named) or a value out of its range.
+        InvalidInput: An unknown setting (the nearest is named), a value out of its range, or no such recording.
     """
 
-    def __init__(self, *, base_url: str | None = None, api_key: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        replay: str | Path | None = None,
+        replay_speed: float | None = None,
+        **settings: object,
+    ) -> None:
         self._settings = _checked({"base_url": base_url, **settings})
         self._key = Key(checked_key(api_key), "argument") if api_key else None
         # Without a key of its own it shares the process's connections, and with them the embedded model.
-        self._own = Connections() if self._key else None
+        self._own = Connections(switch_of=shared()) if self._key else None
+        if replay is not None:
+            self._own = Connections()
+            self._own.switch.replay(str(replay), speed=replay_speed)
         parameters_from(self._resolve({}))
 
     def __enter__(self) -> Self:
@@ -78,7 +93,9 @@ class ChatClient:
         """
         prompt = self._prompt(said, system, parameters)
         line = self._open(prompt.settings)
-        return line.client.complete(Request(line.model, prompt.messages, prompt.parameters, stream=False))
+        reply = line.client.complete(Request(line.model, prompt.messages, prompt.parameters, stream=False))
+        self._warn()
+        return reply
 
     def stream(self, said: Said, *, system: str | None = None, **parameters: object) -> Generator[Delta, None, None]:
         """Ask, and get the reply piece by piece.
@@ -103,6 +120,13 @@ class ChatClient:
             for event in events:
                 if isinstance(event, Delta):
                     yield event
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say that what was to be recorded is not; the reply is here all the same."""
+        complaint = (self._own or shared()).complaint()
+        if complaint:
+            warnings.warn(complaint, stacklevel=3)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers."""
@@ -129,7 +153,8 @@ class ChatClient:
     def _open(self, settings: Settings) -> Line:
         connections = self._own or shared()
         target = connections.target(settings, self._key)
-        return connections.open(target, settings, lambda line: None, Stop())
+        who = connections.asker(settings.environment)
+        return connections.open(target, settings, lambda line: None, Stop(), who)
 
 
 class _Prompt(NamedTuple):

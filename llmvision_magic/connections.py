@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from llmvision_magic.asker import NOBODY, Asker, asker
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.keys import Key, Keys
 from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llmvision_magic.local import LocalServer
+    from llmvision_magic.messages import Delta, Message, Reply
+    from llmvision_magic.recording import Player, Recorder, Switch
+    from llmvision_magic.recording.player import Recorded
     from llmvision_magic.stop import Stop
-    from llmvision_magic.wire import Client, Timeouts
+    from llmvision_magic.wire import Client, Request, Timeouts
+    from llmvision_magic.wire.retries import Retrying
 
 PLATFORM_URL = "https://platform.llmprovider.ai/v1"
 PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+TAPE_VARIABLES = ("LLMVISION_RECORD", "LLMVISION_REPLAY")
+"""Variables that have requests recorded or replayed."""
 
 CONTEXT_TOKENS = 8192
 """The embedded model's context, in tokens, where the user set none and the machine's memory allows it."""
@@ -66,23 +74,47 @@ def shown_address(base_url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
+class ModelClient(Protocol):
+    """What answers requests: a model behind a server, or a recording."""
+
+    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
+        """Yield a reply as it arrives."""
+
+    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
+        """Wait for a whole reply."""
+
+    def models(self, stop: Stop | None = None) -> list[str]:
+        """Names of the models there are."""
+
+
 class Line(NamedTuple):
     """An open way to a model.
 
     Attributes:
+        model: Name of the model that is asked.
         context_tokens: Size of the model's context, in tokens, where it is known beforehand (the embedded model).
+        count_tokens: Counts the tokens of messages, where the context is known.
+        recorded: Says what is known of a reply that is replayed; None where nothing is replayed.
     """
 
-    client: Client
+    client: ModelClient
     model: str
-    context_tokens: int | None
+    context_tokens: int | None = None
+    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    recorded: Callable[[Request], Recorded | None] | None = None
 
 
 class Connections:
-    """The open clients, one per server and key, and the embedded model's server. One per process is enough."""
+    """The open clients, one per server and key, and the embedded model's server. One per process is enough.
 
-    def __init__(self, keys: Keys | None = None) -> None:
+    Args:
+        switch_of: Whose recording and replaying counts here too.
+    """
+
+    def __init__(self, keys: Keys | None = None, *, switch_of: Connections | None = None) -> None:
         self.keys = keys or Keys()
+        self._switch_of = switch_of
+        self._switch: Switch | None = None
         self._lock = threading.Lock()
         self._clients: dict[tuple[object, ...], Client] = {}
         self._server: LocalServer | None = None
@@ -112,17 +144,76 @@ class Connections:
             return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source)
         return Target(None, "default: no key and no base URL", None, _text(model), model.source)
 
-    def open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> Line:
-        """Open the way to a target, starting the embedded model where it is needed.
+    @property
+    def switch(self) -> Switch:
+        """Whether requests are recorded or replayed; made when it is first needed."""
+        if self._switch_of is not None:
+            return self._switch_of.switch
+        if self._switch is None:
+            from llmvision_magic.recording import Switch
+
+            self._switch = Switch()
+        return self._switch
+
+    def tape(self, environment: Environment) -> Recorder | Player | None:
+        """What records or replays; None when requests simply go to the model, as they mostly do.
+
+        Raises:
+            InvalidInput: What the environment says cannot be replayed.
+        """
+        switched = (self._switch_of or self)._switch is not None
+        if not switched and not any(environment.find(variable) for variable in TAPE_VARIABLES):
+            return None
+        return self.switch.tape(environment)
+
+    def asker(self, environment: Environment) -> Asker:
+        """Who asks now, where that matters: equal requests are told apart by it."""
+        return NOBODY if self.tape(environment) is None else asker()
+
+    def complaint(self) -> str:
+        """What is wrong with the recording, as a sentence, said once; "" when nothing is."""
+        switch = (self._switch_of or self)._switch
+        return "" if switch is None else switch.complaint()
+
+    def open(
+        self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop, who: Asker = NOBODY
+    ) -> Line:
+        """Open the way to a target, or to a recording in its place.
+
+        The embedded model is started where it is needed.
 
         Args:
             tell: Called with a line for the reader while the embedded model is fetched or starts.
             stop: Ends fetching and starting.
+            who: Who asks; see `asker`.
 
         Raises:
             InvalidInput: A time limit or the address cannot be used.
             ModelNotStarted: The embedded model could not be fetched or started.
         """
+
+        def live() -> Line:
+            return self._open(target, settings, tell, stop)[1]
+
+        tape = self.tape(settings.environment)
+        if tape is None:
+            return live()
+        from llmvision_magic.recording.player import ReplayingClient
+        from llmvision_magic.recording.recorder import RecordingClient
+
+        is_default = target.model_source == "default"
+        if tape.verb == "record":
+            client, line = self._open(target, settings, tell, stop)
+            secrets = [target.key.secret] if target.key else []
+            recording = RecordingClient(tape, client, who, is_default_model=is_default, secrets=secrets)
+            return line._replace(client=recording)
+        from llmvision_magic.local import model_name
+
+        model = target.model or model_name(environ=settings.environment.variables())
+        replaying = ReplayingClient(tape, who, live, is_default_model=is_default)
+        return Line(replaying, model, recorded=replaying.recorded)
+
+    def _open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> tuple[Client, Line]:
         from llmvision_magic.wire import Timeouts
 
         timeouts = Timeouts(
@@ -133,14 +224,15 @@ class Connections:
         retries = settings.whole("retries")
         if target.base_url is not None:
             secret = target.key.secret if target.key else None
-            return Line(self._client(target.base_url, secret, timeouts, retries), str(target.model), None)
+            client = self._client(target.base_url, secret, timeouts, retries)
+            return client, Line(client, str(target.model))
         if settings.find("first_event_timeout").source == "default":
             # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
             timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
         server = self._embedded(settings.environment, tell, stop)
         client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
         # The server has one model and ignores the name; what the user wrote is sent all the same.
-        return Line(client, target.model or server.model, server.context_tokens)
+        return client, Line(client, target.model or server.model, server.context_tokens, client.count_tokens)
 
     def _client(
         self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True

@@ -11,6 +11,7 @@
     │   ├── ServerBusy              429 and 5xx, after the retries
     │   └── ContextTooLong          the messages do not fit into the model's context
     ├── BadResponse                 an answer that is not the Chat Completion API: not JSON, an HTML page, no choices
+    ├── NotRecorded                 a replay has no answer to the request; no model was asked
     ├── ReplyCut                    the reply began and did not end: line lost, time limit, an error inside the stream
     └── ModelNotStarted             the embedded model could not be fetched or started
     Interrupted (KeyboardInterrupt) the reader stopped the reply
@@ -103,6 +104,10 @@ class ContextTooLong(RequestRefused):
 
 class BadResponse(ChatError):
     """The answer is not the Chat Completion API."""
+
+
+class NotRecorded(ChatError):
+    """What is replayed has no answer to the request. No model was asked."""
 
 
 class ReplyCut(ChatError):

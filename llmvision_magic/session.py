@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
+from llmvision_magic.asker import NOBODY, Asker
 from llmvision_magic.audience import Together, Watcher
 from llmvision_magic.connections import Connections, Line, Target
 from llmvision_magic.conversation import Conversation, Turn
@@ -93,6 +94,7 @@ class Plan:
         system: The system prompt that is sent.
         parent: Id of the turn it follows; None at a beginning.
         later_turns: How many turns will stay on the old branch, for the cell is run again.
+        asker: Who asks, where something is recorded or replayed.
     """
 
     ask: Ask
@@ -103,6 +105,7 @@ class Plan:
     system: str | None
     parent: str | None
     later_turns: int
+    asker: Asker = NOBODY
 
     @property
     def model_name(self) -> str:
@@ -292,7 +295,7 @@ class Session:
     def offered_models(self, settings: Settings, seconds: float) -> list[str]:
         """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
         target = self.connections.target(settings)
-        address = target.shown_url
+        address, recorded = target.shown_url, dict[str, list[str]]()
         if target.is_embedded:
             return []
         if address not in self.models:
@@ -300,14 +303,16 @@ class Session:
             def fetch() -> None:
                 try:
                     line = self.connections.open(target, settings, lambda text: None, Stop())
-                    self.models[address] = line.client.models()
+                    # Those of a recording are read anew: they are not what the address offers.
+                    names = recorded if line.recorded else self.models
+                    names[address] = line.client.models()
                 except ChatError:
                     self.models.pop(address, None)  # a later Tab asks again
 
             thread = threading.Thread(target=fetch, name="llmvision-models", daemon=True)
             thread.start()
             thread.join(seconds)
-        return self.models.get(address, [])
+        return recorded.get(address) or self.models.get(address, [])
 
     def plan(self, ask: Ask, settings: Settings) -> Plan:
         """Check a prompt. Sends nothing and changes nothing.
@@ -328,6 +333,7 @@ class Session:
             system=conversation.system if ask.system is None else ask.system or None,
             parent=parent,
             later_turns=later_turns,
+            asker=self.connections.asker(settings.environment),
         )
 
     def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:
@@ -400,7 +406,7 @@ class Session:
     def _run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
         plan, turn, fallback = begun.plan, begun.turn, begun.fallback
         conversation, record = plan.conversation, UNRECORDED
-        arrival = Arrival(plan.target, view, plan.ask.begun)
+        arrival = Arrival(plan.target, view, plan.ask.begun, quiet=not plan.asker.watched)
         try:
             if turn is not None:  # before anything is sent, and already within what settles it
                 record = self.journal.begin(conversation, turn.id, fallback)
@@ -424,6 +430,7 @@ class Session:
             conversation=conversation.name,
             turn=turn.id if turn else None,
             embedded=plan.target.is_embedded,
+            replayed=arrival.recorded is not None,
             left_out=arrival.left_out,
             later_turns=plan.later_turns,
             notes=plan.ask.notes,
@@ -438,7 +445,8 @@ class Session:
             options=plan.ask.options,
         )
         if outcome.is_shown:
-            outcome = replace(outcome, unkept=self.journal.complaint(conversation))
+            unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))
+            outcome = replace(outcome, unkept=" ".join(unkept))
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
@@ -448,15 +456,16 @@ class Session:
     def _produce(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
         self._await_turn_before(plan, take, stop)
-        line = self.connections.open(plan.target, plan.settings, take, stop)
+        line = self.connections.open(plan.target, plan.settings, take, stop, plan.asker)
         sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
         left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
         asked = False
         while not stop.is_set:
-            take(Sending(left_out, asked))
+            request = plan.request(line.model, left_out, asked=asked)
+            take(Sending(left_out, asked, line.recorded(request) if line.recorded else None))
             began = False
             try:
-                for event in line.client.stream(plan.request(line.model, left_out, asked=asked), stop):
+                for event in line.client.stream(request, stop):
                     began = began or isinstance(event, Delta)
                     take(event)
                 return
@@ -501,9 +510,12 @@ def _place(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[st
 
 
 def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
-    if line.context_tokens is None:
+    if line.recorded is not None:  # as many as when it was recorded
+        counts = range(len(sizes) + 1)
+        return next((count for count in counts if line.recorded(plan.request(line.model, count))), 0)
+    if line.context_tokens is None or line.count_tokens is None:
         return 0
-    return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.client.count_tokens)
+    return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.count_tokens)
 
 
 def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:

@@ -153,6 +153,7 @@ VARIABLES = frozenset(
         *(setting.variable for setting in SETTINGS),
         *("LLMVISION_API_KEY", "LLMVISION_LOCAL_MODEL", "LLMVISION_LOCAL_CONTEXT", "LLMVISION_CACHE"),
         "LLMVISION_JOURNAL",
+        *("LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_REPLAY_SPEED", "LLMVISION_REPLAY_ELSE"),
     }
 )
 """All variables that mean something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 
 class Stop:
@@ -48,3 +49,17 @@ class Stop:
                 self._callbacks.remove(callback)
 
         return forget
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; False as soon as the stop is set."""
+        # A SimpleQueue, for its put may run in a signal handler at any point of this very thread; an Event's set may
+        # not.
+        woken: SimpleQueue[None] = SimpleQueue()
+        forget = self.wake(lambda: woken.put(None))
+        try:
+            woken.get(timeout=seconds)
+        except Empty:
+            return not self.is_set
+        finally:
+            forget()
+        return False

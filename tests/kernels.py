@@ -133,17 +133,19 @@ class Kernel:
         code: str,
         *,
         cell_id: str | None = None,
+        watched: bool = False,
         on_output: Callable[[Cell], None] = lambda cell: None,
         on_input: Callable[[], str | None] | None = None,
     ) -> Cell:
         """Run a cell to its end.
 
         Args:
+            watched: Whether a person looks on, who could be asked for input; tools that run notebooks say no.
             on_output: Called after each message of the cell; it may interrupt, or release a waiting server.
             on_input: Called when the cell asks for input, which it must do then; gives what is typed, None for nothing.
         """
         content = {"code": code, "silent": False, "store_history": True, "stop_on_error": False}
-        content["allow_stdin"] = on_input is not None
+        content["allow_stdin"] = watched or on_input is not None
         message = self.client.session.msg("execute_request", content)
         if cell_id is not None:
             message["metadata"]["cellId"] = cell_id

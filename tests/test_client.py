@@ -420,6 +420,7 @@ EDGE = (
     [
         *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
         *("rendering", "keys", "connections", "client", "local", "prompt", "offering", "journal", "journal.database"),
+        *("recording", "recording.differences", "asker"),
         *("journal.exports", "journal.page", "journal.notebooks", "journal.reading", "journal.searching"),
     ],
 )

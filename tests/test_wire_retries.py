@@ -195,9 +195,9 @@ def test_asked_pause_is_taken_up_to_a_minute():
 def test_stop_set_before_the_wait_ends_it():
     """No race between asking and waiting; and nothing of a wait stays with the stop."""
     stop = Stop()
-    assert retries.wait(0, stop) is True
+    assert stop.wait(0) is True
     stop.set()
-    assert retries.wait(1000, stop) is False
+    assert stop.wait(1000) is False
     assert stop._callbacks == []
 
 

@@ -11,6 +11,7 @@ from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.branching import Branching
 from llmvision_magic.kernel.keeping import Keeping
+from llmvision_magic.kernel.lessons import Lessons
 from llmvision_magic.kernel.options import CellLine, split_line
 from llmvision_magic.kernel.pages import (
     code_span,
@@ -62,7 +63,7 @@ class Front(Protocol):
         """Run something that a Ctrl-C may end."""
 
 
-class Commands(Branching, Keeping):
+class Commands(Branching, Keeping, Lessons):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
 
     def do_status(self, rest: str) -> None:

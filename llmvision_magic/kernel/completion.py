@@ -69,6 +69,8 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
     if before in (["history"], ["panel"]):
         return (*magics.session.conversations, "--tree" if before == ["history"] else "--side")
+    if verb is not None and verb.completes == "replay" and len(before) > 1:
+        return ("live", "error") if before[-1] == "--else" else ("--speed", "--else")
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from llmvision_magic.connections import shown_address
+from llmvision_magic.connections import Connections, shown_address
+from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal, shown_path
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
@@ -48,8 +49,20 @@ def status_page(session: Session, settings: Settings) -> str:
             not_sent.append(setting.name)
         else:
             rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
-    rows.append(_journal_row(session.journal))
+    rows += [_recording_row(session.connections, settings), _journal_row(session.journal)]
     return "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+
+
+def _recording_row(connections: Connections, settings: Settings) -> str:
+    try:
+        tape = connections.tape(settings.environment)
+    except InvalidInput as error:
+        return f"| recording | {code_span(str(error))} |  |"
+    if tape is None:
+        return "| recording | nothing is recorded or replayed |  |"
+    from llmvision_magic.kernel.lessons import described
+
+    return f"| recording | {described(tape)} | {tape.source} |"
 
 
 def _journal_row(journal: Journal) -> str:

@@ -60,6 +60,24 @@ RESUME_HELP = (
 )
 EXPORT_HELP = "Write the conversation as .md, .ipynb, .html or .json (the `messages` of the API)."
 
+RECORD_HELP = (
+    "Keep each request and the timed events of its reply in a file; without PATH, say what is being recorded.",
+    """One JSON object a line, without keys, headers and addresses. A request that is asked again with the same answer
+leaves the file as it is, one with another answer replaces its line; the same request asked twice is two lines. A reply
+that is interrupted or cut is not kept, a refusal of the server's is. `LLMVISION_RECORD=lesson.jsonl` does it for a
+notebook without touching it.""",
+)
+REPLAY_HELP = (
+    "Answer from a recording, without a model; without PATH, say what is being replayed.",
+    """The same request (model, messages, parameters) gets what was recorded. `--speed 0` gives it at once, 1 as it was
+recorded, 2 twice as fast; without it, 1 where somebody looks on, and 0 where nbval, nbclient or nbconvert run the
+notebook. A request that is not in the file is an error that shows the nearest one; with `--else live` the model is
+asked. Where no model is chosen, that of the recording answers.
+
+`LLMVISION_REPLAY=lesson.jsonl` does it for a notebook without touching it (`LLMVISION_REPLAY_SPEED=2`,
+`LLMVISION_REPLAY_ELSE=live`); `LLMVISION_REPLAY=off` has the model answer, also where a cell says `%chat replay`.""",
+)
+
 VERBS: tuple[Verb, ...] = (
     Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
     Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
@@ -158,10 +176,20 @@ VERBS: tuple[Verb, ...] = (
     Verb("save", "PATH", "Save the conversation with all its branches as a JSON file.", "%chat save tutor.json"),
     Verb("load", "PATH [-n NAME]", "Load a saved conversation and go on with it.", "%chat load tutor.json -n again"),
     Verb("export", "PATH [--overwrite]", EXPORT_HELP, "%chat export lecture.html"),
+    Verb("record", "[PATH]", RECORD_HELP[0], "%chat record lesson.jsonl", more=RECORD_HELP[1]),
+    Verb(
+        "replay",
+        "[PATH] [--speed X] [--else live]",
+        REPLAY_HELP[0],
+        "%chat replay lesson.jsonl",
+        "replay",
+        REPLAY_HELP[1],
+    ),
+    Verb("live", "", "Let requests go to the model again: end recording and replaying.", "%chat live"),
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
 )
 
-PLANNED = ("record", "replay", "live", "doctor")
+PLANNED = ("doctor",)
 """Verbs whose names are settled and that are not there yet."""
 
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -6,7 +6,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -138,19 +138,7 @@ class Client:
         Returns:
             The reply; when `stop` was set what had arrived, with the status "interrupted".
         """
-        start = time.monotonic()
-        builder = ReplyBuilder()
-        try:
-            for item in self.stream(request, stop):
-                if isinstance(item, Delta):
-                    builder.add(item)
-        except ReplyCut as error:
-            error.reply = builder.reply("cut", str(error), time.monotonic() - start)
-            raise
-        seconds = time.monotonic() - start
-        if stop is not None and stop.is_set and not builder.finish_reasons:
-            return builder.reply("interrupted", stop.reason, seconds=seconds)
-        return builder.reply(seconds=seconds)
+        return whole_reply(self.stream(request, stop), stop)
 
     def models(self, stop: Stop | None = None) -> list[str]:
         """Names of the models the server offers, in its order.
@@ -223,7 +211,7 @@ class Client:
                 raise failure
             attempt += 1
             yield Retrying(seconds, attempt, reason)
-            if not retries.wait(seconds, call.stop):
+            if not call.stop.wait(seconds):
                 break
         return None
 
@@ -308,6 +296,23 @@ class Client:
             ) from error
         watch(http)
         return http
+
+
+def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:
+    """The reply that a stream's events make; see `Client.complete`."""
+    start = time.monotonic()
+    builder = ReplyBuilder()
+    try:
+        for event in events:
+            if isinstance(event, Delta):
+                builder.add(event)
+    except ReplyCut as error:
+        error.reply = builder.reply("cut", str(error), time.monotonic() - start)
+        raise
+    seconds = time.monotonic() - start
+    if stop is not None and stop.is_set and not builder.finish_reasons:
+        return builder.reply("interrupted", stop.reason, seconds=seconds)
+    return builder.reply(seconds=seconds)
 
 
 def _checked_url(base_url: str) -> httpx.URL:

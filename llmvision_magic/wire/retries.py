@@ -1,4 +1,4 @@
-"""When a request may be sent again, after how long, and a wait that can be stopped.
+"""When a request may be sent again, and after how long.
 
 Only what the server surely did not begin to answer is sent again: a status that says "not now", or a connection that
 was never made.
@@ -7,7 +7,6 @@ was never made.
 from __future__ import annotations
 
 import email.utils
-import queue
 import socket
 import ssl
 import time
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 
 import httpx
 
-from llmvision_magic.stop import Stop
 from llmvision_magic.wire.failures import causes
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
@@ -87,17 +85,3 @@ def pause_before(attempt: int, asked: float | None) -> float | None:
     state = RetryCallState(TenacityRetrying(), None, (), {})
     state.attempt_number = attempt
     return (wait_exponential(multiplier=SHORTEST_PAUSE, max=LONGEST_OWN_PAUSE) + wait_random(0, JITTER))(state)
-
-
-def wait(seconds: float, stop: Stop) -> bool:
-    """Wait; False as soon as `stop` is set."""
-    # A SimpleQueue, for its put may run in a signal handler at any point of this very thread; an Event's set may not.
-    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-    forget = stop.wake(lambda: woken.put(None))
-    try:
-        woken.get(timeout=seconds)
-    except queue.Empty:
-        return not stop.is_set
-    finally:
-        forget()
-    return False

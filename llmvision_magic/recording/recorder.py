@@ -1,0 +1,218 @@
+"""Recording: the reply goes on its way, and what came of the request into the file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from llmvision_magic.errors import ContextTooLong, InvalidInput, KeyRefused, RequestRefused, ServerBusy
+from llmvision_magic.messages import Delta, Reply
+from llmvision_magic.recording.asked import Asked, asked_by
+from llmvision_magic.recording.file import Line, RecordingFile, line_for
+from llmvision_magic.recording.format import Entry, Timed
+from llmvision_magic.recording.turns import Turns
+from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.asker import Asker
+    from llmvision_magic.wire import Client, Request
+    from llmvision_magic.wire.retries import Retrying
+
+OF_THE_MOMENT = frozenset({408, 425})
+"""Error statuses that say nothing of the request, besides those with an error of their own (401, 403, 429, 5xx)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of a request in the file, known when it is sent.
+
+    Attributes:
+        place: Which of the equal requests it is, from 0.
+    """
+
+    asked: Asked
+    place: int
+
+    @property
+    def key(self) -> tuple[tuple[str, str], int]:
+        return self.asked.whole_key, self.place
+
+
+class Recorder:
+    """Keeps each request and its reply in a file. Any thread may use it.
+
+    The file is written after each reply, as a whole or not at all. What could not be written is written with the next.
+
+    Args:
+        given: Path of the file, as the user gave it.
+
+    Attributes:
+        verb: Tells it from a `Player`.
+        source: What made it record, for the reader.
+        trouble: Why the last reply could not be written, as a sentence; "" when it could.
+
+    Raises:
+        InvalidInput: The file is none that could be written to, or no recording; it is as it was.
+    """
+
+    verb: Literal["record"] = "record"
+
+    def __init__(self, given: str, source: str = "") -> None:
+        self.source = source
+        self.trouble = ""
+        self._lock = threading.Lock()
+        self._turns = Turns()
+        self._order: list[Slot] = []
+        self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
+        self._file = RecordingFile.at(given)
+        self._file.read()
+        self._file.begin()
+
+    @property
+    def shown(self) -> str:
+        """The path as the user gave it."""
+        return self._file.shown
+
+    @property
+    def count(self) -> int:
+        """How many requests are in the file."""
+        return len(self._file.entries())
+
+    def damaged(self) -> str:
+        """Which lines cannot be read; see `RecordingFile.damaged`."""
+        return self._file.damaged()
+
+    def not_asked(self) -> list[int]:
+        """Numbers of the lines whose request did not come since the recording began."""
+        with self._lock:
+            found = [_find(self._file.lines, slot) for slot in self._order]
+            return [number + 2 for number, line in enumerate(self._file.lines) if line.entry and number not in found]
+
+    def ask(self, asked: Asked, asker: Asker) -> Slot:
+        """Reserve a place for a request that is being sent."""
+        slot = Slot(asked, self._turns.take(asked.whole_key, asker))
+        with self._lock:
+            if all(other.key != slot.key for other in self._order):
+                self._order.append(slot)
+        return slot
+
+    def keep(self, slot: Slot, entry: Entry, secrets: Iterable[str]) -> None:
+        """Bring what came of a request into the file. Never raises for a file: `trouble` says why it did not go."""
+        line = line_for(entry, secrets)
+        with self._lock:
+            self._owed[slot.key] = (slot, line)
+            try:
+                self._file.read()  # another kernel, or an editor, may have written it
+                changed = [self._put(slot, line) for slot, line in self._owed.values()]
+                if any(changed) or not self._file.exists:
+                    self._file.write()
+            except InvalidInput as error:
+                self.trouble = f"Not recorded: {error}"
+            else:
+                self._owed.clear()
+                self.trouble = ""
+
+    def _put(self, slot: Slot, line: Line) -> bool:
+        """Put a line where it belongs; False when the same answer stands there already."""
+        lines = self._file.lines
+        index = _find(lines, slot)
+        if index is not None:
+            before = lines[index].entry
+            if before is not None and line.entry is not None and before.answers_as(line.entry):
+                return False
+            lines[index] = line
+        else:
+            lines.insert(self._place_among(lines, slot), line)
+        return True
+
+    def _place_among(self, lines: list[Line], slot: Slot) -> int:
+        """Where a new line goes: in the order of asking, else at the end."""
+        number = next((n for n, other in enumerate(self._order) if other.key == slot.key), len(self._order))
+        for before in reversed(self._order[:number]):
+            if (index := _find(lines, before)) is not None:
+                return index + 1
+        for after in self._order[number + 1 :]:
+            if (index := _find(lines, after)) is not None:
+                return index
+        return len(lines)
+
+
+def _find(lines: Sequence[Line], slot: Slot) -> int | None:
+    """The index of the line that holds the slot's request, if there is one."""
+    key = slot.asked.whole_key
+    found = [n for n, line in enumerate(lines) if line.entry is not None and line.entry.asked.whole_key == key]
+    return found[slot.place] if slot.place < len(found) else None
+
+
+class RecordingClient:
+    """Asks another client, and records what came of it.
+
+    A reply that was interrupted, cut, or never began is not kept, and neither is what a server says of the moment (it
+    is busy, it does not know the key): what was recorded before stays. A refusal of the request itself is kept.
+
+    Args:
+        secrets: What may not come into the file.
+    """
+
+    def __init__(
+        self, recorder: Recorder, client: Client, asker: Asker, *, is_default_model: bool, secrets: Sequence[str]
+    ) -> None:
+        self._recorder = recorder
+        self._client = client
+        self._asker = asker
+        self._is_default_model = is_default_model
+        self._secrets = secrets
+
+    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
+        """As of the client that is asked."""
+        stop = stop or Stop()
+        asked = asked_by(request, is_default_model=self._is_default_model)
+        slot = self._recorder.ask(asked, self._asker)
+        events: list[Timed] = []
+        sent = time.monotonic()
+        try:
+            for event in self._client.stream(request, stop):
+                if isinstance(event, Delta):
+                    events.append((time.monotonic() - sent, event))
+                else:
+                    sent = time.monotonic() + event.seconds  # the waits for a busy server are no part of the lesson
+                yield event
+        except RequestRefused as error:
+            if _is_of_the_request(error):
+                self._recorder.keep(slot, Entry(asked, error=self._without_address(error)), self._secrets)
+            raise
+        if not stop.is_set:
+            entry = Entry(asked, tuple(events), time.monotonic() - sent)
+            self._recorder.keep(slot, entry, self._secrets)
+
+    def _without_address(self, error: RequestRefused) -> RequestRefused:
+        """The error without the server's address, which differs from place to place."""
+        message = str(error).replace(self._client.base_url, "the place of the recording")
+        said = error.server_message
+        if isinstance(error, ContextTooLong):
+            prompt, context = error.prompt_tokens, error.context_tokens
+            return ContextTooLong(
+                message, status=error.status, server_message=said, prompt_tokens=prompt, context_tokens=context
+            )
+        return RequestRefused(message, status=error.status, server_message=said)
+
+    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
+        """As of the client that is asked."""
+        from llmvision_magic.wire.client import whole_reply
+
+        return whole_reply(self.stream(request, stop), stop)
+
+    def models(self, stop: Stop | None = None) -> list[str]:
+        """As of the client that is asked."""
+        return self._client.models(stop)
+
+
+def _is_of_the_request(error: RequestRefused) -> bool:
+    """Whether the server would say the same again."""
+    if isinstance(error, KeyRefused | ServerBusy):
+        return False
+    status = error.status
+    return status is None or (status >= 400 and status not in OF_THE_MOMENT)

@@ -19,6 +19,7 @@ import httpcore
 import httpx
 
 from llmvision_magic.stop import Stop
+from llmvision_magic.wire.chunks import JoinedChunks
 
 # The request that this thread is waiting for. Set around each blocking step only: a generator between two steps may be
 # resumed by another thread.
@@ -109,8 +110,16 @@ class WatchedStream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
         self._socket: socket.socket | None = inner.get_extra_info("socket")
+        self._response = JoinedChunks()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while True:
+            data = self._read(max_bytes, timeout)
+            # Nothing at all would mean that the connection has ended.
+            if (joined := self._response.feed(data)) or not data:
+                return joined
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
         call = _current()
         if call is None:
             return self._inner.read(max_bytes, timeout)
@@ -124,6 +133,7 @@ class WatchedStream(httpcore.NetworkStream):
             call.hide()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._response = JoinedChunks()  # to what is being sent
         call = _current()
         if call is None:
             self._inner.write(buffer, timeout)

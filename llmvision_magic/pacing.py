@@ -24,9 +24,12 @@ INTERVAL = 0.085
 FIRST_DELAY = 0.003
 """Seconds that the first frame waits for the end, so that a reply which arrives at once is shown once."""
 
-REST = 0.03
-"""Seconds after a frame in which nothing is read: nobody could see it, and each reading wakes a thread. What arrives in
-that time is read at once afterwards; the end of a reply is noticed so much later."""
+REST = INTERVAL / 3
+"""Seconds between two readings: each wakes a thread, and nobody sees what it brings before the next frame. The end of a
+reply is noticed so much later, at most by half more."""
+
+AHEAD = 0.004
+"""Seconds before a frame at which there is a reading in any case: no text waits for the frame after it."""
 
 MANY = 400
 """Items in one frame from which on there is no rest: the server is faster than the reading."""
@@ -40,7 +43,7 @@ class Frame(NamedTuple, Generic[Item]):
 
     Attributes:
         items: New items, in order; empty in a frame that only tells the time.
-        silent: Seconds since the last item, or since the beginning.
+        silent: Seconds since the last frame with items, or since the beginning.
     """
 
     items: list[Item]
@@ -87,7 +90,8 @@ class Paced(Generic[Item]):
         self._idle = False
         self._ended = False
         self._last = clock()
-        self._rest_until = 0.0
+        self._read_at = 0.0  # a reading in any case; later ones may rest as long as they like
+        self._rests = False
         self._reader: Thread | None = None
         self.error: BaseException | None = None
 
@@ -104,12 +108,16 @@ class Paced(Generic[Item]):
         if self._stop.is_set:
             return
         self._arrived.append(item)
-        self._last = now = self._clock()
         if self._idle:
             self._idle = False
             self._wake.put(None)
-        if now < self._rest_until:
-            self._sleep(self._rest_until - now)
+
+    def pause(self) -> None:
+        """Rest, if that delays nothing that is shown. `produce` calls it before it waits for more."""
+        if not self._rests or self._idle or self._stop.is_set:
+            return
+        left = self._read_at - self._clock()
+        self._sleep(left if 0 < left < 1.5 * REST else REST)
 
     def _wait(self, seconds: float) -> None:
         with suppress(Empty):
@@ -157,10 +165,10 @@ class Paced(Generic[Item]):
                     self._wait_until(self._clock() + FIRST_DELAY)
                 if not self._goes_on:
                     break
-                begin = self._clock()
+                self._last = begin = self._clock()
                 items = self.rest()
-                if not self.eager and len(items) < MANY:
-                    self._rest_until = begin + REST
+                self._rests = not self.eager and len(items) < MANY
+                self._read_at = begin + self.interval - AHEAD
                 yield Frame(items, 0.0)
                 due = begin + self.interval
         finally:

@@ -410,7 +410,7 @@ class Session:
         try:
             if turn is not None:  # before anything is sent, and already within what settles it
                 record = self.journal.begin(conversation, turn.id, fallback)
-            paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, stop), stop)
+            paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, paced.pause, stop), stop)
             paced.start()
             arrival.begin()
             for frame in paced:
@@ -453,7 +453,7 @@ class Session:
             return replace(outcome, error=Interrupted("Interrupted."))
         return outcome
 
-    def _produce(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
+    def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
         self._await_turn_before(plan, take, stop)
         line = self.connections.open(plan.target, plan.settings, take, stop, plan.asker)
@@ -465,7 +465,7 @@ class Session:
             take(Sending(left_out, asked, line.recorded(request) if line.recorded else None))
             began = False
             try:
-                for event in line.client.stream(request, stop):
+                for event in line.client.stream(request, stop, before_reading=pause):
                     began = began or isinstance(event, Delta)
                     take(event)
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -46,9 +47,11 @@ def test_nothing_is_read_for_a_while_after_a_frame(monkeypatch, many, rests):
     naps: list[float] = []
 
     def produce(take: Callable[[str], None]) -> None:
+        paced.pause()
         take("first words")
         assert shown.wait(30)
         take("more")
+        paced.pause()
 
     paced: Paced[str] = Paced(produce, Stop(), interval=0.001, sleep=naps.append)
     paced.eager = False
@@ -57,8 +60,35 @@ def test_nothing_is_read_for_a_while_after_a_frame(monkeypatch, many, rests):
         seen += frame.items
         shown.set()
     assert seen + paced.rest() == ["first words", "more"]
-    assert bool(naps) is rests
-    assert all(900 < nap <= 1000 for nap in naps)
+    assert naps == ([1000.0] if rests else [])
+
+
+@pytest.mark.parametrize("start", range(85))
+def test_rests_are_short_and_not_over_the_reading_before_a_frame(start):
+    """What has arrived when a frame is due is in it, and the end is noticed soon, whenever a rest begins."""
+    times = [start / 1000]
+    paced: Paced[str] = Paced(
+        lambda take: None, Stop(), clock=lambda: times[-1], sleep=lambda seconds: times.append(times[-1] + seconds)
+    )
+    paced._rests, paced._read_at = True, 0.081
+    while times[-1] < 0.16:
+        paced.pause()
+    assert all(later - earlier < 0.043 for earlier, later in pairwise(times))
+    assert start >= 81 or 0.081 in [round(time, 6) for time in times]
+    assert len(times) <= 7
+
+
+def test_nothing_rests_while_the_first_words_are_waited_for_or_after_a_stop():
+    """Then each moment counts."""
+    naps: list[float] = []
+    stop = Stop()
+    paced: Paced[str] = Paced(lambda take: None, stop, sleep=naps.append)
+    paced._rests = paced._idle = True
+    paced.pause()
+    paced._idle = False
+    stop.set()
+    paced.pause()
+    assert naps == []
 
 
 def test_first_words_are_not_kept_waiting_by_what_came_before_them():

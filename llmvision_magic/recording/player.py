@@ -159,7 +159,9 @@ class ReplayingClient:
             self._taken[asked.key] = entry
         return self._taken[asked.key]
 
-    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
         """Yield a reply as it was recorded.
 
         Raises:

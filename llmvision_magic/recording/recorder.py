@@ -166,7 +166,9 @@ class RecordingClient:
         self._is_default_model = is_default_model
         self._secrets = secrets
 
-    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
         """As of the client that is asked."""
         stop = stop or Stop()
         asked = asked_by(request, is_default_model=self._is_default_model)
@@ -174,7 +176,7 @@ class RecordingClient:
         events: list[Timed] = []
         sent = time.monotonic()
         try:
-            for event in self._client.stream(request, stop):
+            for event in self._client.stream(request, stop, before_reading=before_reading):
                 if isinstance(event, Delta):
                     events.append((time.monotonic() - sent, event))
                 else:

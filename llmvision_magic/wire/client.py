@@ -6,7 +6,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -16,7 +16,7 @@ from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, Inval
 from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import decoding, failures, retries
-from llmvision_magic.wire.exchange import Exchange
+from llmvision_magic.wire.exchange import Exchange, nothing_to_do
 from llmvision_magic.wire.request import Request, Timeouts, encoded, messages_json
 from llmvision_magic.wire.retries import Retrying
 from llmvision_magic.wire.transport import Call, watch
@@ -100,11 +100,16 @@ class Client:
         if http is not None:
             http.close()
 
-    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
         """Send a request and yield its reply as it arrives; as one delta for each choice if it is not streamed.
 
         A `Retrying` comes before each wait for another try. Once an event has arrived nothing is ever sent again.
         Closing the generator closes the connection. When `stop` is set the generator ends, without an error.
+
+        Args:
+            before_reading: Called when all events that were read are handed out, before more are waited for.
 
         Raises:
             InvalidInput: The request has no JSON.
@@ -120,6 +125,7 @@ class Client:
                 exchange = yield from self._opened(request, call)
                 if exchange is None:
                     return
+                exchange.before_reading = before_reading or nothing_to_do
                 try:
                     for delta in self._deltas(exchange, request):
                         if stop.is_set:

@@ -6,20 +6,24 @@ import codecs
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, cast
-
-import httpx
-import httpx_sse
+from dataclasses import replace
+from typing import Literal
 
 from llmvision_magic.errors import BadResponse, ChatError, ReplyCut
 from llmvision_magic.messages import Delta, Usage
 from llmvision_magic.wire import failures
+from llmvision_magic.wire.events import Shape, end_of_event, read_events, whole_events
 from llmvision_magic.wire.wording import Server, first_words, mapping, parsed
 
 LARGEST_EVENT = 16 * 1024 * 1024  # bytes
 END_MARK = "[DONE]"
 _SHORTEST_CHUNK = 32  # characters; what is shorter may be the end mark
 _DECODER = json.JSONDecoder()
+
+LESSONS = 8
+"""How often the shape of events is learned for less than so many of them: some servers put something new into each."""
+
+_SAMPLE = "a text that is not in an event"
 
 Origin = tuple[str | None, str | None, int | None, str | None]
 """What all pieces of a reply have in common: id, object, created, model."""
@@ -65,7 +69,7 @@ class StreamDecoder:
             chunks: The body, cut anywhere.
             server: Who sends it; for messages.
             choices: How many completions were asked for.
-            on_event: Called after each event, before its deltas are handed out.
+            on_event: Called after events have come, before their deltas are handed out.
         """
         self.finished = False
         self.ended = False
@@ -81,6 +85,9 @@ class StreamDecoder:
         self._has_text = False
         self._pending = 0
         self._exhausted = False
+        self._shape: Shape | None = None
+        self._shape_of: tuple[int, object] = (0, None)  # its index and its id
+        self._lessons = LESSONS
 
     def deltas(self) -> Iterator[Delta]:
         """The deltas that say something, in order.
@@ -90,8 +97,30 @@ class StreamDecoder:
             BadResponse: Something came that is no reply, before any text.
             RequestRefused: An error object came before any text; a subclass if it fits one.
         """
+        for text in whole_events(self._guarded()):
+            place = 0
+            while place < len(text) and not self.ended:
+                if self._shape is not None and not self._halves and self._shape_of[1] == self._raw_origin[0]:
+                    pieces, place = self._shape.read(text, place)
+                    if pieces:
+                        self._heard()
+                        self._shape.count += len(pieces)
+                        index, origin = self._shape_of[0], self._origin
+                        for piece in pieces:
+                            if piece:
+                                yield Delta(piece, index, None, None, None, *origin)
+                        continue
+                end = end_of_event(text, place) if self._lessons else len(text)
+                yield from self._decoded_events(text[place:end])
+                place = end
+            if self.ended:
+                break
+        self._check_end()
+
+    def _decoded_events(self, text: str) -> Iterator[Delta]:
+        """The deltas of these events, each of which is parsed."""
         on_event = self._on_event
-        for event in self._events():
+        for event in read_events(text):
             data = event.data
             if len(data) < _SHORTEST_CHUNK or data.isspace():
                 if not data or data.isspace():
@@ -99,14 +128,14 @@ class StreamDecoder:
                 if data.strip() == END_MARK:
                     self.ended = True
                     self._heard()
-                    break
+                    return
             try:
                 value = _json(data)
             except (ValueError, RecursionError) as error:
                 if event.event == "error":
                     raise failures.from_error_object(data, self._server, after_text=self._has_text) from None
                 if self._exhausted:
-                    break  # the line was cut in the middle of this event
+                    return  # the line was cut in the middle of this event
                 raise self._broken("an event that is not JSON", data) from error
             if event.event == "error" or (isinstance(value, dict) and failures.is_error(value)):
                 raise failures.from_error_object(value, self._server, after_text=self._has_text)
@@ -114,18 +143,33 @@ class StreamDecoder:
                 raise self._broken("an event that is no JSON object", data)
             self._pending = 0
             if (delta := self._plain(value)) is not None:
+                if self._lessons:
+                    self._learn(text, delta)
                 on_event()
                 yield delta
                 continue
             deltas = self._decoded(value)
             on_event()
             yield from deltas
-        self._check_end()
 
-    def _events(self) -> Iterator[httpx_sse.ServerSentEvent]:
-        # The decoding library reads a response's text and looks at its content type; it gets just these two.
-        body = cast(httpx.Response, _Body(self._guarded()))
-        return httpx_sse.EventSource(body).iter_sse()
+    def _learn(self, text: str, delta: Delta) -> None:
+        """Take the shape of an event that was read, so that the next ones need not be parsed.
+
+        Where another text in the same place is what the parser then finds, and nothing else has changed, any text is:
+        a string that ends where it should cannot change how the rest is read.
+        """
+        if self._shape is not None:
+            self._lessons = LESSONS if self._shape.count >= LESSONS else self._lessons
+            self._shape = None
+        self._lessons -= 1
+        before, quoted, after = text.partition(f'"{delta.text}"')
+        if not quoted or not self._lessons:
+            return
+        found = [(event.event, _json(event.data)) for event in read_events(f'{before}"{_SAMPLE}"{after}') if event.data]
+        if len(found) == 1 and isinstance(found[0][1], dict) and found[0][0] != "error":
+            other = self._plain(found[0][1])
+            if other is not None and replace(other, text=delta.text) == delta and other.text == _SAMPLE:
+                self._shape, self._shape_of = Shape(f'{before}"', f'"{after}'), (delta.index, self._raw_origin[0])
 
     def _guarded(self) -> Iterator[str]:
         """The text; an event without end is refused, the last event is completed."""
@@ -225,18 +269,6 @@ class StreamDecoder:
             raise ReplyCut(
                 f"The reply was cut: the stream ended without end mark and without finish reason. {failures.KEPT}"
             )
-
-
-class _Body:
-    """What the decoding library needs of a response."""
-
-    headers: Mapping[str, str] = {"content-type": "text/event-stream"}
-
-    def __init__(self, text: Iterator[str]) -> None:
-        self._text = text
-
-    def iter_text(self) -> Iterator[str]:
-        return self._text
 
 
 def _unheard() -> None:

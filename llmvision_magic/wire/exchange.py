@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import cast
 
 import httpx
@@ -10,7 +11,7 @@ import httpx
 from llmvision_magic.errors import ChatError, RequestRefused
 from llmvision_magic.wire import decoding, failures, retries
 from llmvision_magic.wire.request import Timeouts
-from llmvision_magic.wire.transport import Call
+from llmvision_magic.wire.transport import Call, WatchedStream
 from llmvision_magic.wire.wording import Server, message_of, parsed
 
 LARGEST_REFUSAL = 64 * 1024  # bytes read of an answer that is only going to be quoted
@@ -21,6 +22,9 @@ class Exchange:
     """Iterating gives the body's bytes as they arrive, decoded from their content encoding.
 
     Iterating raises `ChatError`; `send` lets the library's exceptions through, for who sends again has to see them.
+
+    Attributes:
+        before_reading: Called before each read after the first; the time it takes is not the server's.
     """
 
     def __init__(self, call: Call, server: Server, timeouts: Timeouts) -> None:
@@ -31,6 +35,7 @@ class Exchange:
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
         self._head = b""
+        self.before_reading: Callable[[], None] = nothing_to_do
 
     def send(self, client: httpx.Client, method: str, url: str, content: bytes | None) -> None:
         """Send, and wait for status and headers."""
@@ -42,11 +47,15 @@ class Exchange:
             self._response = client.send(request, stream=True)
         finally:
             self._call.go_on()
+        if "content-encoding" in self._response.headers:
+            self._chunks = self._response.iter_bytes()
+            return
         # Decoding what is not encoded costs as much as all the rest of the reading.
-        encoded = "content-encoding" in self._response.headers
-        self._chunks = (
-            self._response.iter_bytes() if encoded else iter(cast(httpx.SyncByteStream, self._response.stream))
-        )
+        self._chunks = iter(cast(httpx.SyncByteStream, self._response.stream))
+        connection = self._response.extensions.get("network_stream")
+        if isinstance(connection, WatchedStream):
+            # As far as it is in plain chunks the body comes straight from the connection; the library reads the rest.
+            self._chunks = chain(iter(connection.take, b""), self._chunks)
 
     def close(self) -> None:
         """Close the answer, and the connection if the answer is not over."""
@@ -88,6 +97,7 @@ class Exchange:
             for chunk in self._chunks:
                 call.go_on()
                 yield chunk
+                self.before_reading()
                 call.wait()
         except failures.HTTP_EXCEPTIONS as error:
             raise self.failure(error) from error
@@ -156,6 +166,10 @@ class Exchange:
         if self._response is None:
             raise RuntimeError("nothing was sent")
         return self._response
+
+
+def nothing_to_do() -> None:
+    """Before a read."""
 
 
 def _without_userinfo(location: str) -> str:

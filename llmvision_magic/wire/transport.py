@@ -14,11 +14,15 @@ import time
 import typing
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Literal
 
 import httpcore
 import httpx
 
 from llmvision_magic.stop import Stop
+from llmvision_magic.wire.chunks import ChunkedBody
+
+READ_SIZE = 64 * 1024  # bytes
 
 # The request that this thread is waiting for. Set around each blocking step only: a generator between two steps may be
 # resumed by another thread.
@@ -109,8 +113,39 @@ class WatchedStream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
         self._socket: socket.socket | None = inner.get_extra_info("socket")
+        self._response = ChunkedBody()
+        self._ending: Exception | Literal["end"] | None = None  # what the library has still to be told
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while not (data := self._response.hand_on()):
+            if isinstance(self._ending, Exception):
+                raise self._ending
+            if self._ending is not None or not (came := self._read(max_bytes, timeout)):
+                return b""
+            self._response.feed(came)
+        return data
+
+    def take(self) -> bytes:
+        """The next bytes of a response's body, as soon as there are any; to be called after its head was read.
+
+        Empty when the rest has to be read through the library: at the end, when there is an error to be told, and
+        whenever it is no plain body in chunks.
+        """
+        while not (data := self._response.take()):
+            if not self._response.is_open or self._ending is not None:
+                return b""
+            try:
+                came = self._read(READ_SIZE, None)
+            except Exception as error:
+                self._ending = error
+                return b""
+            if came:
+                self._response.feed(came)
+            else:
+                self._ending = "end"
+        return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
         call = _current()
         if call is None:
             return self._inner.read(max_bytes, timeout)
@@ -124,6 +159,7 @@ class WatchedStream(httpcore.NetworkStream):
             call.hide()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._response, self._ending = ChunkedBody(), None  # of the response to what is being sent
         call = _current()
         if call is None:
             self._inner.write(buffer, timeout)

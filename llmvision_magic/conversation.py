@@ -232,6 +232,16 @@ class Conversation:
         if turn.status not in ("complete", "partial") and not turn.text and self.head == turn.id:
             self.head = fallback
 
+    def take_in(self, other: Conversation) -> list[Turn]:
+        """Take in the turns of another copy of this conversation that are not here; it stands where it stood.
+
+        Returns:
+            These turns, in order of their creation.
+        """
+        new = [turn for turn in other.turns.values() if turn.id not in self.turns]
+        self.turns.update((turn.id, turn) for turn in new)
+        return new
+
     def renew(self) -> None:
         """Be another conversation than the one of that id."""
         self.id = uuid.uuid4().hex

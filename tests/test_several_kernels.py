@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -193,6 +194,30 @@ def test_options_survive_a_notebook_too(one, chat_server, tmp_path):
     one.ok("%chat retry")
     request = chat_server.requests()[-1].json
     assert (request["temperature"], request["model"]) == (0.25, "other")
+
+
+def test_resume_brings_what_another_kernel_has_said_since(one, other, chat_server, file):
+    """Into the tree, where the conversation is here already: each kernel stands where it stood, and can go there."""
+    one.ok("%%chat\nfirst")
+    other.ok("%chat resume main")
+    other.ok("%%chat\nmine")
+    one.ok("%%chat\ntheirs")
+    chat_server.script(held("So far", " and the end."))
+    one.ok("%%chat --background\nmore of theirs")
+    wait_for_text(one, chat_server, file, "So far")
+    said = other.ok("%chat resume main").plain
+    assert "is here already" in said
+    assert "2 turns that another kernel asked" in said
+    [way] = re.findall("%chat use main@[0-9a-f]+", said)
+    tree = other.ok("%chat history --tree").plain
+    assert "theirs" in tree
+    assert "mine  ← here" in tree
+    assert "more of theirs  (arriving)" in tree
+    chat_server.release()
+    wait_for_text(one, chat_server, file, "So far and the end.")
+    assert "after turn 3 (`more of theirs`)" in other.ok(way).plain
+    assert "So far and the end." in other.ok("%chat history").plain
+    assert "that another kernel" not in other.ok("%chat resume main").plain
 
 
 # -- a conversation that is dropped in another kernel -----------------------------------------------------------------

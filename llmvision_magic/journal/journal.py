@@ -282,8 +282,12 @@ class Journal:
         with self._lock:
             conversation = found.conversation
             self._noted[conversation.id] = writing.facts(conversation, self._private)
-            if found.elsewhere:
-                self._elsewhere[conversation.id] = found.elsewhere
+            self.follow(found)
+
+    def follow(self, found: Found) -> None:
+        """Note which turns of a conversation arrive in other kernels: `catch_up` brings them on."""
+        if found.elsewhere:
+            self._elsewhere[found.conversation.id] = found.elsewhere
 
     def is_elsewhere(self, kernel: str) -> bool:
         """Whether a kernel is alive and another than this one."""

@@ -14,7 +14,7 @@ from llmvision_magic.settings import DOTENV
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.journal.reading import Kept
+    from llmvision_magic.journal.reading import Found, Kept
     from llmvision_magic.kernel.commands import Front
     from llmvision_magic.session import Session
 
@@ -89,7 +89,7 @@ class Keeping:
         name = found.conversation.name
         conversation = self.session.adopt(found.conversation)
         if conversation is not found.conversation:
-            self.front.page(f"Conversation **{conversation.name}** is here already, and is the current one now.")
+            self.front.page(self._joined(conversation, found))
             return
         journal.taken(found)
         lines = [f"Conversation **{name}** goes on here, after {counted(len(conversation.path()), 'turn')}."]
@@ -111,6 +111,19 @@ class Keeping:
                 else "The kernel is new: the variables of the old one are gone."
             )
         self.front.page(" ".join(lines) + address)
+
+    def _joined(self, conversation: Conversation, found: Found) -> str:
+        """Bring what was read of a conversation that is here already into its tree; what to say of it."""
+        new = conversation.take_in(found.conversation)
+        self.session.journal.follow(found)
+        said = f"Conversation **{conversation.name}** is here already, and is the current one now."
+        if new:
+            way = f"{conversation.name}@{conversation.short_id(new[-1].id)}"
+            asked = f"{counted(len(new), 'turn')} that another kernel asked"
+            said += (
+                f" In its tree there {'is' if len(new) == 1 else 'are'} {asked}: `%chat use {way}` goes to the last."
+            )
+        return said
 
     def _resume_from(self, path: Path) -> None:
         from llmvision_magic.journal.notebooks import conversations_from

@@ -77,8 +77,14 @@ def shown_address(base_url: str) -> str:
 class ModelClient(Protocol):
     """What answers requests: a model behind a server, or a recording."""
 
-    def stream(self, request: Request, stop: Stop | None = None) -> Generator[Delta | Retrying, None, None]:
-        """Yield a reply as it arrives."""
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
+        """Yield a reply as it arrives.
+
+        Args:
+            before_reading: Called when all that was read is handed out, before more is waited for.
+        """
 
     def complete(self, request: Request, stop: Stop | None = None) -> Reply:
         """Wait for a whole reply."""

@@ -169,7 +169,7 @@ def test_key_is_seen_nowhere(kernel, chat_server, home):
         "%xmode Verbose",
         *("%%chat -o reply\nHello", "%%chat\nwith a refusal", "%tb", "%%chat\nand cut", "%tb"),
         *("%chat status", "%chat history", "%chat models", "%%chat --dry-run\nHello", "reply, vars(reply.usage or 1)"),
-        "shell = get_ipython(); magics = shell._llmvision_magic._magics; session = magics.session",
+        "shell = get_ipython(); magics = shell._llmvision_magic.magics; session = magics.session",
         "[magics, session, session.connections, session.connections.keys]",
         "settings = magics.settings(); target = session.connections.target(settings); print(target, [target])",
         "line = session.connections.open(target, settings, print, None); print(line, f'{line}', repr(line.client))",

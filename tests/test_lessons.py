@@ -459,7 +459,7 @@ def test_chat_client_and_background_are_replayed(kernel, lesson, chat_server):
         assert student.value("client.models()") == ["SenseCharacter-20250124-01"]
 
 
-SESSION = "get_ipython()._llmvision_magic._magics.session"
+SESSION = "get_ipython()._llmvision_magic.magics.session"
 
 
 def test_replays_that_stream_at_once_are_each_their_own(kernel, lesson, chat_server):

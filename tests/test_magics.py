@@ -465,7 +465,7 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
     ("line", "said"),
     [
         ("histori", "`history`"),
-        ("panel", "not there yet"),
+        ("doctor", "not there yet"),
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
         ("set temperature 3", "from 0 to 1"),

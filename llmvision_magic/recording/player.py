@@ -175,7 +175,7 @@ class ReplayingClient:
             if not self._player.else_live:
                 raise self._player.not_recorded(asked)
             line = self._live()
-            yield from line.client.stream(replace(request, model=line.model), stop)
+            yield from line.client.stream(replace(request, model=line.model), stop, before_reading=before_reading)
             return
         del self._taken[asked.key]
         speed = self._player.speed_for(self._asker)

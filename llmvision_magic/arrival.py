@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
@@ -24,8 +24,7 @@ QUIET = 0.6
 """Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(NamedTuple):
     """An event: the request goes out now.
 
     Attributes:
@@ -41,8 +40,7 @@ Event: TypeAlias = "Delta | Retrying | Sending | str"
 """What the reading thread tells; a str is a line for the reader about the embedded model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of one prompt.
 
     Attributes:

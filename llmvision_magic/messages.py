@@ -6,7 +6,7 @@ Field names are those of the Chat Completion API, so that its documentation is o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
@@ -135,18 +135,18 @@ class Reply:
         return {**reply_bundle(self), "text/plain": plain_for_terminal(self.text)}
 
 
-@dataclass(slots=True)
 class ReplyBuilder:
     """Collects deltas into a reply. One per stream; dies with it."""
 
-    parts: dict[int, list[str]] = field(default_factory=dict)
-    finish_reasons: dict[int, str] = field(default_factory=dict)
-    roles: dict[int, str] = field(default_factory=dict)
-    usage: Usage | None = None
-    id: str | None = None
-    object: str | None = None
-    created: int | None = None
-    model: str | None = None
+    def __init__(self) -> None:
+        self.parts: dict[int, list[str]] = {}
+        self.finish_reasons: dict[int, str] = {}
+        self.roles: dict[int, str] = {}
+        self.usage: Usage | None = None
+        self.id: str | None = None
+        self.object: str | None = None
+        self.created: int | None = None
+        self.model: str | None = None
 
     def add(self, delta: Delta) -> None:
         if delta.text:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
 from llmvision_magic.connections import Connections, Line, Target
@@ -38,8 +38,7 @@ GO_ON = (
 """Asked of servers that do not go on by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What one cell asks.
 
     Attributes:
@@ -71,8 +70,7 @@ class Ask:
     written: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A prompt that is checked and ready to be sent; nothing is changed yet.
 
     Attributes:
@@ -120,8 +118,7 @@ class Plan:
         return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")))
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A prompt that is in the history and not yet sent.
 
     Attributes:
@@ -134,7 +131,6 @@ class Begun:
     fallback: str | None
 
 
-@dataclass(slots=True)
 class Session:
     """All state of one kernel.
 
@@ -149,14 +145,15 @@ class Session:
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
 
-    connections: Connections
-    conversations: dict[str, Conversation] = field(default_factory=lambda: {"main": Conversation("main")})
-    current: str = "main"
-    spent: dict[tuple[str, str], Spent] = field(default_factory=dict)
-    arriving: dict[str, threading.Event] = field(default_factory=dict)
-    models: dict[str, list[str]] = field(default_factory=dict)
-    offered: list[str] = field(default_factory=list)
-    journal: Journal = field(default_factory=Journal)
+    def __init__(self, connections: Connections, journal: Journal | None = None) -> None:
+        self.connections = connections
+        self.conversations = {"main": Conversation("main")}
+        self.current = "main"
+        self.spent: dict[tuple[str, str], Spent] = {}
+        self.arriving: dict[str, threading.Event] = {}
+        self.models: dict[str, list[str]] = {}
+        self.offered: list[str] = []
+        self.journal = journal or Journal()
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -343,11 +340,11 @@ class Session:
             prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
         )
         if outcome.is_shown:
-            outcome = replace(outcome, unkept=self.journal.complaint())
+            outcome = outcome._replace(unkept=self.journal.complaint())
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
-            return replace(outcome, error=Interrupted("Interrupted."))
+            return outcome._replace(error=Interrupted("Interrupted."))
         return outcome
 
     def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:

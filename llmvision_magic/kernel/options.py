@@ -133,7 +133,7 @@ def split_line(line: str) -> list[str]:
         raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
 
 
-_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+_QUOTED = r"""'[^']*'|"(?:[^"\\]|\\.)*\""""
 
 
 def _cell_words(line: str) -> list[str]:
@@ -152,9 +152,9 @@ def _cell_words(line: str) -> list[str]:
         raw, begin = line[begin:end].strip(), end
         flag, equals, value = raw.partition("=")
         if equals and flag in EXPRESSIONS:
-            words[index] = word if _QUOTED.fullmatch(value) else raw
+            words[index] = word if re.fullmatch(_QUOTED, value) else raw
         elif after in EXPRESSIONS:
-            words[index] = word if _QUOTED.fullmatch(raw) else raw
+            words[index] = word if re.fullmatch(_QUOTED, raw) else raw
         after = word
     return words
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 
 from llmvision_magic.messages import Reply
 from llmvision_magic.rendering.blocks import Block, try_join
@@ -24,7 +24,7 @@ MOST_SHOWN = 100_000
 ARRIVING_PLAIN = 40
 """Characters of plain text sent with blocks while a reply arrives: half of all bytes would be for nobody to see."""
 
-_PICTURE = re.compile(r"\(data:image/[a-z]{3,4};base64,[A-Za-z0-9+/=]{1,1333400}\)")
+_PICTURE = r"\(data:image/[a-z]{3,4};base64,[A-Za-z0-9+/=]{1,1333400}\)"
 
 _ENDS = {
     "length": "Ended at the token limit.",
@@ -32,8 +32,7 @@ _ENDS = {
 }
 
 
-@dataclass(frozen=True)
-class Footer:
+class Footer(NamedTuple):
     """What stands under a reply.
 
     Attributes:
@@ -41,7 +40,7 @@ class Footer:
         notice: Why the reply ended when it did not end by itself; shown more visibly. Empty when it did.
     """
 
-    parts: list[str] = field(default_factory=list)
+    parts: Sequence[str] = ()
     notice: str = ""
 
     @classmethod
@@ -100,7 +99,7 @@ def shown_length(text: str) -> int:
     """How many of the text's characters are rendered: `MOST_SHOWN`, and those of the pictures that begin in them."""
     end = MOST_SHOWN
     if len(text) > end:
-        for picture in _PICTURE.finditer(text):
+        for picture in re.finditer(_PICTURE, text):
             if picture.start() >= end:
                 break
             end += len(picture[0])

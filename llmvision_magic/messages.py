@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant"]
 
@@ -39,8 +39,7 @@ class Message:
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts of one request, as the server told them; nothing here is ever estimated."""
 
     prompt_tokens: int | None = None
@@ -80,8 +79,7 @@ class Choice:
     finish_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeBlock:
+class CodeBlock(NamedTuple):
     """A fenced code block: its language as written after the fence ("" if none) and its code."""
 
     language: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Container, Mapping
-from dataclasses import asdict
 from typing import NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn
@@ -78,7 +77,7 @@ def _put_turn(
             *(_stored(turn.system), _stored(turn.cell), _stored(turn.typed), _stored(turn.execution), turn.created),
         ],
     )
-    usage = None if turn.usage is None else to_json(asdict(turn.usage))
+    usage = None if turn.usage is None else to_json(turn.usage._asdict())
     connection.execute(
         "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, left_out, updated)"
         " SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import keyword
 import re
@@ -109,6 +110,7 @@ class _Parser(argparse.ArgumentParser):
         raise InvalidInput(f"{self.prog}: {message}. `%chat help` lists the options.")
 
 
+@functools.cache
 def _parser(prog: str) -> _Parser:
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from llmvision_magic.connections import Target
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
 from llmvision_magic.joining import Seam
-from llmvision_magic.messages import Content, Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.messages import NO_OPTIONS, Content, Delta, Reply, ReplyBuilder, Status
 from llmvision_magic.offering import Format, Offer
 from llmvision_magic.pacing import Frame
 from llmvision_magic.stop import Stop
@@ -26,8 +26,7 @@ QUIET = 0.6
 """Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(NamedTuple):
     """An event: the request goes out now.
 
     Attributes:
@@ -45,8 +44,7 @@ Event: TypeAlias = "Delta | Retrying | Sending | str"
 """What the reading thread tells; a str is a line for the reader about the embedded model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of one prompt.
 
     Attributes:
@@ -83,7 +81,7 @@ class Outcome:
     system: str | None = None
     prompt: Content | None = None
     typed: str | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = NO_OPTIONS
     unkept: str = ""
 
     @property

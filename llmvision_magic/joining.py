@@ -7,8 +7,9 @@ import re
 LEAST_OVERLAP = 12
 """Characters that a repetition has at least, unless it is two words: less may be meant, as in "1, 1, 1"."""
 
-_WORDS = re.compile(r"[^\W\d_]+\W+[^\W\d_]+")
-_SENTENCE_ENDS = re.compile(r"\w[.!?:;,]\Z")
+# As texts: few replies go on.
+_WORDS = r"[^\W\d_]+\W+[^\W\d_]+"
+_SENTENCE_ENDS = r"\w[.!?:;,]\Z"
 
 
 class Seam:
@@ -59,7 +60,7 @@ class Seam:
             return new
         if old.endswith(" ") and new.startswith(" "):
             return new.lstrip(" ")
-        after_sentence = _SENTENCE_ENDS.search(old) and new[0].isupper()
+        after_sentence = re.search(_SENTENCE_ENDS, old) and new[0].isupper()
         if after_sentence or (self.asked and old[-1].isalnum() and new[0].isalnum()):
             return " " + new
         return new
@@ -72,7 +73,7 @@ def _overlap(old: str, new: str) -> int:
         if not old.endswith(repeated):
             continue
         starts_inside_a_word = length < len(old) and old[-length - 1].isalnum() and repeated[0].isalnum()
-        long_enough = _WORDS.search(repeated) or (length >= LEAST_OVERLAP and any(map(str.isalpha, repeated)))
+        long_enough = re.search(_WORDS, repeated) or (length >= LEAST_OVERLAP and any(map(str.isalpha, repeated)))
         if long_enough and not starts_inside_a_word:
             return length
     return 0

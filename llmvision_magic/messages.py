@@ -6,8 +6,8 @@ Field names are those of the Chat Completion API, so that its documentation is o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant"]
 
@@ -16,6 +16,10 @@ Content = str | tuple[Mapping[str, object], ...]
 
 Status = Literal["partial", "complete", "interrupted", "cut", "failed"]
 """How a reply stands: still arriving; ended by itself; stopped by the reader; line lost; ended by an error."""
+
+
+NO_OPTIONS: Mapping[str, object] = {}
+"""Of a turn that was asked without any."""
 
 
 def image_count(content: Content) -> int:
@@ -39,8 +43,7 @@ class Message:
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts of one request, as the server told them; nothing here is ever estimated."""
 
     prompt_tokens: int | None = None
@@ -80,8 +83,7 @@ class Choice:
     finish_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeBlock:
+class CodeBlock(NamedTuple):
     """A fenced code block: its language as written after the fence ("" if none) and its code."""
 
     language: str
@@ -135,18 +137,18 @@ class Reply:
         return {**reply_bundle(self), "text/plain": plain_for_terminal(self.text)}
 
 
-@dataclass(slots=True)
 class ReplyBuilder:
     """Collects deltas into a reply. One per stream; dies with it."""
 
-    parts: dict[int, list[str]] = field(default_factory=dict)
-    finish_reasons: dict[int, str] = field(default_factory=dict)
-    roles: dict[int, str] = field(default_factory=dict)
-    usage: Usage | None = None
-    id: str | None = None
-    object: str | None = None
-    created: int | None = None
-    model: str | None = None
+    def __init__(self) -> None:
+        self.parts: dict[int, list[str]] = {}
+        self.finish_reasons: dict[int, str] = {}
+        self.roles: dict[int, str] = {}
+        self.usage: Usage | None = None
+        self.id: str | None = None
+        self.object: str | None = None
+        self.created: int | None = None
+        self.model: str | None = None
 
     def add(self, delta: Delta) -> None:
         if delta.text:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llmvision_magic.messages import CodeBlock, Reply
 
@@ -23,8 +22,7 @@ SHELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
 """Languages that IPython runs by a magic, and which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A new cell.
 
     Attributes:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
 from llmvision_magic.asker import NOBODY, Asker
@@ -27,7 +27,7 @@ from llmvision_magic.errors import (
 )
 from llmvision_magic.fitting import fit, more_to_leave_out, size_of
 from llmvision_magic.journal import UNRECORDED, Journal
-from llmvision_magic.messages import Content, Delta, Message, image_count
+from llmvision_magic.messages import NO_OPTIONS, Content, Delta, Message, image_count
 from llmvision_magic.offering import Format, offer_of
 from llmvision_magic.pacing import Paced
 from llmvision_magic.settings import (
@@ -50,8 +50,7 @@ GO_ON = (
 """Asked of servers that do not go on by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What one cell asks.
 
     Attributes:
@@ -81,12 +80,11 @@ class Ask:
     replace: str | None = None
     begun: str = ""
     typed: str | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = NO_OPTIONS
     written: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A prompt that is checked and ready to be sent; nothing is changed yet.
 
     Attributes:
@@ -136,8 +134,7 @@ class Plan:
         return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")))
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A prompt that is in the history and not yet sent.
 
     Attributes:
@@ -150,7 +147,6 @@ class Begun:
     fallback: str | None
 
 
-@dataclass(slots=True)
 class Session:
     """All state of one kernel.
 
@@ -167,16 +163,17 @@ class Session:
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
 
-    connections: Connections
-    conversations: dict[str, Conversation] = field(default_factory=lambda: {"main": Conversation("main")})
-    current: str = "main"
-    spent: dict[tuple[str, str], Spent] = field(default_factory=dict)
-    arriving: dict[str, threading.Event] = field(default_factory=dict)
-    stops: dict[str, Stop] = field(default_factory=dict)
-    watchers: list[Watcher] = field(default_factory=list)
-    models: dict[str, list[str]] = field(default_factory=dict)
-    offered: list[str] = field(default_factory=list)
-    journal: Journal = field(default_factory=Journal)
+    def __init__(self, connections: Connections, journal: Journal | None = None) -> None:
+        self.connections = connections
+        self.conversations = {"main": Conversation("main")}
+        self.current = "main"
+        self.spent: dict[tuple[str, str], Spent] = {}
+        self.arriving: dict[str, threading.Event] = {}
+        self.models: dict[str, list[str]] = {}
+        self.stops: dict[str, Stop] = {}
+        self.watchers: list[Watcher] = []
+        self.offered: list[str] = []
+        self.journal = journal or Journal()
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -446,11 +443,11 @@ class Session:
         )
         if outcome.is_shown:
             unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))
-            outcome = replace(outcome, unkept=" ".join(unkept))
+            outcome = outcome._replace(unkept=" ".join(unkept))
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
-            return replace(outcome, error=Interrupted("Interrupted."))
+            return outcome._replace(error=Interrupted("Interrupted."))
         return outcome
 
     def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:

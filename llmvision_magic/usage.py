@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from llmvision_magic.errors import InvalidInput
@@ -53,8 +54,7 @@ class Price(NamedTuple):
         return (self.prompt * spent.prompt_tokens + self.completion * spent.completion_tokens) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(NamedTuple):
     """A price file.
 
     Attributes:
@@ -63,7 +63,7 @@ class Prices:
     """
 
     currency: str
-    models: Mapping[str, Price] = field(default_factory=dict)
+    models: Mapping[str, Price] = MappingProxyType({})
 
 
 def read_prices(path: Path) -> Prices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from llmvision_magic.settings import Environment
@@ -18,8 +19,7 @@ _OFF = ("off", "false", "no", "0")
 _ON = ("on", "true", "yes", "1")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the journal is kept.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, get_args
 
 from llmvision_magic.asked import options_from
@@ -86,7 +85,7 @@ def turn_record(turn: Turn) -> dict[str, object]:
         "reason": turn.reason,
         "model": turn.model,
         "finish_reason": turn.finish_reason,
-        "usage": asdict(turn.usage) if turn.usage else None,
+        "usage": turn.usage._asdict() if turn.usage else None,
         "left_out": turn.left_out,
         "excluded": turn.excluded,
         "cell": turn.cell,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Container, Mapping
-from dataclasses import asdict
 from typing import NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn
@@ -87,7 +86,7 @@ def _put_turn(
             *(_stored(turn.execution), kernel, turn.created),
         ],
     )
-    usage = None if turn.usage is None else to_json(asdict(turn.usage))
+    usage = None if turn.usage is None else to_json(turn.usage._asdict())
     connection.execute(
         "INSERT INTO reply (turn, text, status, reason, model, finish_reason, usage, left_out, unsent,"
         " updated) SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM turn WHERE conversation = ? AND id = ?"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, magics_class
@@ -310,7 +309,7 @@ class ChatMagics(Magics):
         return Values(namespace, secrets, settings.whole("value_limit"), self.failures.name_cell)
 
     def _submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
-        ask = replace(ask, cell=self._cell_id(), execution=self._execution())
+        ask = ask._replace(cell=self._cell_id(), execution=self._execution())
         if options.dry_run:
             self._dry_run(ask, options)
         elif options.background:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import keyword
 import re
@@ -119,6 +120,7 @@ class _Parser(argparse.ArgumentParser):
         raise InvalidInput(f"{self.prog}: {message}. `%chat help` lists the options.")
 
 
+@functools.cache
 def _parser(prog: str) -> _Parser:
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:
@@ -143,7 +145,7 @@ def split_line(line: str) -> list[str]:
         raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
 
 
-_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+_QUOTED = r"""'[^']*'|"(?:[^"\\]|\\.)*\""""
 
 
 def _cell_words(line: str) -> list[str]:
@@ -162,9 +164,9 @@ def _cell_words(line: str) -> list[str]:
         raw, begin = line[begin:end].strip(), end
         flag, equals, value = raw.partition("=")
         if equals and flag in EXPRESSIONS:
-            words[index] = word if _QUOTED.fullmatch(value) else raw
+            words[index] = word if re.fullmatch(_QUOTED, value) else raw
         elif after in EXPRESSIONS:
-            words[index] = word if _QUOTED.fullmatch(raw) else raw
+            words[index] = word if re.fullmatch(_QUOTED, raw) else raw
         after = word
     return words
 

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from llmvision_magic.errors import ContextTooLong, RequestRefused
@@ -119,7 +119,7 @@ def _event_record(seconds: float, delta: Delta, head: Mapping[str, object]) -> l
         if getattr(delta, name) is not None:
             more[name] = getattr(delta, name)
     if delta.usage is not None:
-        more["usage"] = asdict(delta.usage)
+        more["usage"] = delta.usage._asdict()
     more |= {name: getattr(delta, name) for name in HEAD if getattr(delta, name) != head[name]}
     return [round(seconds, 2), len(delta.text), *([more] if more else [])]
 

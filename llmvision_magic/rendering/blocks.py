@@ -14,7 +14,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -29,12 +29,12 @@ _BLANK = " \t\r\n"
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 
 
-@dataclass(frozen=True)
 class Definitions:
     """Link and footnote definitions of the blocks that are finished; later blocks may use them."""
 
-    links: MutableMapping[str, object] = field(default_factory=dict)
-    notes: MutableMapping[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.links: MutableMapping[str, object] = {}
+        self.notes: MutableMapping[str, int] = {}
 
     def env(self) -> dict[str, object]:
         """For the parser, which adds what it finds: to a layer of its own, for an unfinished definition may change."""
@@ -112,8 +112,7 @@ class Block:
         return "".join(lines[:needed])
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """What came of a piece of text.
 
     Attributes:

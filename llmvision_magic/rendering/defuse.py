@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from markdown_it.token import Token
@@ -45,19 +45,14 @@ _LINE_START = re.compile(r"(?:[#+=:%-]|\d+(?=[.)]))")
 # Line ends to some readers, and other control characters.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _LIVE = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:])|`(?=`)")
-_BARE_FTP = re.compile(r"(ftp):(?=//)", re.IGNORECASE)
 _URL_SAFE = ":/?#&=%+,;.-_~!@"
+# As texts: most replies need neither, and compiling them is part of a first chat.
 # Fences that some front ends draw, load from or run instead of showing them.
-_DRAWN = re.compile(
-    r"(?:mermaid|math|latex|tex|geojson|topojson|stl|vega.*|dot|graphviz|plantuml|html\+?.*|svg|raw|eval.*)\Z", re.I
-)
-_ACTIVE_TEX = re.compile(
-    r"""["`$@]|\]\(|\]\[|\]:|!\[|<[A-Za-z/!?]|
+_DRAWN = r"(?i)(?:mermaid|math|latex|tex|geojson|topojson|stl|vega.*|dot|graphviz|plantuml|html\+?.*|svg|raw|eval.*)\Z"
+_ACTIVE_TEX = r"""(?x)["`$@]|\]\(|\]\[|\]:|!\[|<[A-Za-z/!?]|
     \\(?:href|url|(?:eq)?ref|label|tag|require|style|class|cssId|html\w*|unicode|data|include\w*|input|def|[egx]def|let|catcode|csname|char|
     (?:re)?newcommand|providecommand|(?:re)?newenvironment|Declare\w*|mmlToken|toggle|\w*tip|action|verb|bbox|
-    begingroup|global|write|read|open\w*|loop|special)(?![A-Za-z])""",
-    re.VERBOSE,
-)
+    begingroup|global|write|read|open\w*|loop|special)(?![A-Za-z])"""
 _CODE = ("fence", "code_block", "math_block")
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
@@ -97,8 +92,7 @@ def _ticks(texts: list[str]) -> str:
     return "`" * max(3, 1 + max((len(run) for text in texts for run in re.findall("`+", text)), default=0))
 
 
-@dataclass(frozen=True)
-class _Node:
+class _Node(NamedTuple):
     """A block token and the blocks inside it."""
 
     token: Token
@@ -119,8 +113,7 @@ def _tree(tokens: list[Token]) -> list[_Node]:
     return root
 
 
-@dataclass(frozen=True)
-class _Writer:
+class _Writer(NamedTuple):
     """Writes blocks. Each method returns a block's lines, without a line end behind the last.
 
     Attributes:
@@ -133,7 +126,7 @@ class _Writer:
         return [block for node in nodes for block in self._block(node, nested) if block.strip()]
 
     def fence(self, language: str, code: str, *, nested: bool = False) -> str:
-        if _DRAWN.match(language):
+        if re.match(_DRAWN, language):
             language = ""
         code = _CONTROLS.sub(" ", code.replace("\r\n", "\n").replace("\r", "\n"))
         code = _inert(code) if nested else code
@@ -254,7 +247,7 @@ def _line(line: str) -> str:
 def _text(text: str) -> str:
     escaped = _CONTROLS.sub(" ", text).replace("\n", " ").replace("\t", " ").translate(_ENTITIES)
     # Many readers make links of bare addresses; of these schemes only.
-    escaped = _BARE_FTP.sub(r"\1&#58;", escaped)
+    escaped = re.sub(r"(?i)(ftp):(?=//)", r"\1&#58;", escaped)
     # Before a link, an exclamation mark would make an image of it.
     return f"{escaped[:-1]}&#33;" if escaped.endswith("!") else escaped
 
@@ -275,7 +268,7 @@ def _inert(code: str) -> str:
 
 def _try_tex(tex: str) -> str | None:
     """TeX that only draws, on lines that are not blank; None when it could do more, or is not closed in itself."""
-    if _ACTIVE_TEX.search(tex) or _CONTROLS.search(tex) or not tex.strip():
+    if re.search(_ACTIVE_TEX, tex) or _CONTROLS.search(tex) or not tex.strip():
         return None
     # Readers end maths at its sign only where braces are balanced.
     depth = 0

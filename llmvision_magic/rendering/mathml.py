@@ -29,12 +29,14 @@ ATTRIBUTES = frozenset((
 CLASSES = {"mtd": {"left", "right"}, "mrow": {"box"}}
 
 _MAX_DEPTH = 60
+# These are texts, for most replies have no formula, and compiling them is part of a first chat.
 # A word, a colour, a small number or a small length: a formula must not reach beyond its place.
-_VALUE = re.compile(
-    r"(?:[a-z-]{1,24}|\#[0-9a-fA-F]{3,8}|[+-]?\d{0,2}(?:\.\d{1,4})?(?:px|pt|ex|mu)?|[+-]?\d?(?:\.\d{1,4})?em|\d{1,3}%)\Z"
+_VALUE = (
+    r"(?:[a-z-]{1,24}|\#[0-9a-fA-F]{3,8}|[+-]?\d{0,2}(?:\.\d{1,4})?(?:px|pt|ex|mu)?|"
+    r"[+-]?\d?(?:\.\d{1,4})?em|\d{1,3}%)\Z"
 )
-_REFUSED = re.compile(r"\\(?:(?:re)?newcommand|providecommand|[gex]?def|let|href|style|class|unicode)(?![A-Za-z])")
-_UNKNOWN = re.compile(r"\\[A-Za-z]")
+_REFUSED = r"\\(?:(?:re)?newcommand|providecommand|[gex]?def|let|href|style|class|unicode)(?![A-Za-z])"
+_UNKNOWN = r"\\[A-Za-z]"
 # Environments the converter does not have, as ones it has.
 _ENVIRONMENTS = {
     "aligned": "split",
@@ -47,7 +49,7 @@ _ENVIRONMENTS = {
     "align": "align*",
     "dcases": "cases",
 }
-_ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-z]+\*?)\}")
+_ENVIRONMENT = r"\\(begin|end)\{([a-z]+\*?)\}"
 _LIMITS = frozenset(("lim", "max", "min", "sup", "inf", "det", "gcd", "Pr", "argmax", "argmin", "arg max", "arg min"))
 _CHILDREN = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
 _LIMITS_BELOW = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
@@ -77,9 +79,9 @@ def try_mathml(tex: str, *, display: bool) -> str | None:
     from latex2mathml.converter import convert_to_element
 
     # Macros could grow without bound; the other commands concern the page, not the formula.
-    if _REFUSED.search(tex):
+    if re.search(_REFUSED, tex):
         return None
-    known = _ENVIRONMENT.sub(lambda match: f"\\{match[1]}{{{_ENVIRONMENTS.get(match[2], match[2])}}}", tex)
+    known = re.sub(_ENVIRONMENT, lambda match: f"\\{match[1]}{{{_ENVIRONMENTS.get(match[2], match[2])}}}", tex)
     try:
         tree = convert_to_element(known, display="block" if display else "inline")
         markup = _markup(tree, display, 0)
@@ -100,7 +102,7 @@ def _markup(element: Element, display: bool, depth: int) -> str:
         raise ValueError("nested too deep")
     tag, attributes = element.tag, dict(element.attrib)
     text = html.unescape(element.text or "")
-    if tag == "mi" and (text == "&" or _UNKNOWN.match(text)):
+    if tag == "mi" and (text == "&" or re.match(_UNKNOWN, text)):
         raise ValueError("unknown command")
     if len(element) != _CHILDREN.get(tag, len(element)):
         raise ValueError("an argument is missing")
@@ -128,7 +130,7 @@ def _attributes(attributes: dict[str, str]) -> str:
     return "".join(
         f' {name}="{value}"'
         for name, value in attributes.items()
-        if value and (name in ATTRIBUTES or name == "class") and _VALUE.match(value)
+        if value and (name in ATTRIBUTES or name == "class") and re.match(_VALUE, value)
     )
 
 

@@ -6,7 +6,8 @@ import re
 
 # C0 and C1 control characters except newline and tab; the controls that reorder what is seen
 # (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); surrogates, which cannot be written.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# A text: a notebook does not need it compiled.
+_ACTIVE = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def plain_for_terminal(text: str) -> str:
@@ -15,7 +16,7 @@ def plain_for_terminal(text: str) -> str:
     Line ends become ``\\n``. Other control characters are replaced by their picture (``␛``), those without one, and
     bidirectional overrides, by their number (``⟨U+202E⟩``), lone surrogates by U+FFFD.
     """
-    return _ACTIVE.sub(_visible, text.replace("\r\n", "\n").replace("\r", "\n"))
+    return re.sub(_ACTIVE, _visible, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _visible(match: re.Match[str]) -> str:

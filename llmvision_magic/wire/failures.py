@@ -49,15 +49,13 @@ BEFORE_REPLY: dict[type[Exception], type[ChatError]] = {
 HTTP_EXCEPTIONS = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"})
-_CONTEXT_WORDS = re.compile(
-    r"context[ _-]?(length|size|window)|maximum context|prompt is too long|too many (input |prompt )?tokens",
-    re.IGNORECASE,
+# As texts: compiling them is nothing for a first chat that does not fail.
+_CONTEXT_WORDS = (
+    r"(?i)context[ _-]?(length|size|window)|maximum context|prompt is too long|too many (input |prompt )?tokens"
 )
-_CONTEXT_SIZE = re.compile(r"(?:context (?:length|size|window)[^\d.;]{0,30}|n_ctx\D{0,5})(\d[\d,]*)", re.IGNORECASE)
-_PROMPT_SIZE = re.compile(
-    r"(?:resulted in|requested|you sent|prompt is|prompt has|request has|request \()\D{0,20}(\d[\d,]*)", re.IGNORECASE
-)
-_BUSY_CODES = re.compile(r"rate[_-]?limit|overload|too_many_requests|unavailable|server_busy", re.IGNORECASE)
+_CONTEXT_SIZE = r"(?i)(?:context (?:length|size|window)[^\d.;]{0,30}|n_ctx\D{0,5})(\d[\d,]*)"
+_PROMPT_SIZE = r"(?i)(?:resulted in|requested|you sent|prompt is|prompt has|request has|request \()\D{0,20}(\d[\d,]*)"
+_BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -241,7 +239,7 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
             f"The server at {server.address} does not accept the key: {words}. Check the key: `%chat key`.",
             server_message=said,
         )
-    if _BUSY_CODES.search(labels) or code in (429, 500, 502, 503, 504):
+    if re.search(_BUSY_CODES, labels) or code in (429, 500, 502, 503, 504):
         return ServerBusy(f"The server at {server.address} is busy: {words}. Try again later.", server_message=said)
     return RequestRefused(
         f"The server at {server.address} sent an error in place of a reply: {words}. "
@@ -255,10 +253,10 @@ def _context_too_long(status: int | None, said: str, answer: object) -> ContextT
     if status not in (None, 400, 413, 422, 500):
         return None
     error = error_object(answer)
-    if not (_CONTEXT_CODES & {str(error.get("code")), str(error.get("type"))} or _CONTEXT_WORDS.search(said)):
+    if not (_CONTEXT_CODES & {str(error.get("code")), str(error.get("type"))} or re.search(_CONTEXT_WORDS, said)):
         return None
-    prompt = _count(error.get("n_prompt_tokens"), _PROMPT_SIZE.search(said))
-    context = _count(error.get("n_ctx"), _CONTEXT_SIZE.search(said))
+    prompt = _count(error.get("n_prompt_tokens"), re.search(_PROMPT_SIZE, said))
+    context = _count(error.get("n_ctx"), re.search(_CONTEXT_SIZE, said))
     sizes = "the messages do not fit into the model's context"
     if prompt and context:
         sizes = f"the messages have {prompt} tokens and the model's context {context}"

@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import httpx
 
@@ -24,8 +24,7 @@ LONGEST_OWN_PAUSE = 8.0  # seconds, before the jitter
 JITTER = 0.5  # seconds; a class of learners does not come back in step
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(NamedTuple):
     """Said before a wait: the request will be sent again.
 
     Attributes:

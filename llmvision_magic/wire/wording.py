@@ -6,20 +6,19 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 LONGEST_QUOTE = 300  # characters of a server's own message
 LONGEST_PAGE_QUOTE = 200  # characters of something that is no message at all
 
 # What is taken out: colours of terminals, C0 and C1 controls but for white space, invisible characters and those that
-# turn the direction of text, stray halves of surrogate pairs.
-_INVISIBLE = re.compile(
-    "\x1b\\[[0-9;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+# turn the direction of text, stray halves of surrogate pairs. A text: compiled when a message is quoted.
+_INVISIBLE = (
+    "\x1b\\[[0-9;]*[A-Za-z]|["
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Server:
     """The server as messages may name it, and what they may not say.
 
@@ -28,12 +27,13 @@ class Server:
         secrets: Key and password; taken out of everything that is quoted.
     """
 
-    address: str
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    def __init__(self, address: str, secrets: tuple[str, ...] = ()) -> None:
+        self.address = address
+        self.secrets = secrets
 
     def quoted(self, text: str, limit: int = LONGEST_QUOTE) -> str:
         """`text` on one line, without secrets and control characters, at most `limit` characters."""
-        text = " ".join(_INVISIBLE.sub("", text[: 64 * 1024]).split())
+        text = " ".join(re.sub(_INVISIBLE, "", text[: 64 * 1024]).split())
         # After the cleaning and before the cut: neither an invisible character between its own nor the cut may let a
         # part of a secret through.
         for secret in self.secrets:

@@ -98,16 +98,18 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "retry",
         "[OPTIONS]",
-        "Ask the last prompt again, with other options of `%%chat` where some are given.",
+        "Ask the last prompt again as it was asked; options of `%%chat` that are given here are stronger.",
         "%chat retry -t 1 -m other-model",
         "options",
-        "The new reply takes the place of the old one, which stays in the conversation on a branch of its own.",
+        "The model, the parameters, `-f` and `-o` are those of the first cell's line, also after `%chat resume`. The new "
+        "reply takes the place of the old one, which stays in the conversation on a branch of its own.",
     ),
     Verb(
         "edit",
         "[N]",
         "Put the prompt of turn N, or of the last one, into a new cell below; running that replaces the turn.",
         "%chat edit 3",
+        more="It stands there as it was typed, with its options: running it feeds the values anew.",
     ),
     Verb(
         "continue",
@@ -118,7 +120,8 @@ VERBS: tuple[Verb, ...] = (
         "The conversation is sent with the unfinished reply as its last message, and most servers go on with it. Where "
         "one refuses that, it is asked in words. vLLM wants "
         "`%chat continue --param continue_final_message=true --param add_generation_prompt=false`. "
-        "The whole reply is a new turn; the unfinished one stays on a branch of its own.",
+        "The whole reply is a new turn, asked with the options of the first cell's line; the unfinished one stays on a "
+        "branch of its own.",
     ),
     Verb(
         "stop",
@@ -149,7 +152,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("set", "[KEY VALUE]", "Set a value for this conversation.", "%chat set temperature 0.2", "setting"),
     Verb("unset", "KEY", "Take a value of this conversation back.", "%chat unset temperature", "set setting"),
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
-    Verb("fix", "", "Explain the last error, and offer the corrected cell below.", "%chat fix"),
+    Verb(
+        "fix",
+        "",
+        "Explain why the last cell failed or did not end, and offer the corrected cell below.",
+        "%chat fix",
+    ),
     Verb(
         "usage",
         "",

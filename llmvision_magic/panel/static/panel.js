@@ -27,6 +27,7 @@ class PanelView {
   #actions;
   #head;
   #drawer;
+  #hint = "";
   #stopping = false;
   #gone = false;
 
@@ -39,7 +40,7 @@ class PanelView {
     this.#link.onPatience = () => this.#show();
     this.#announcer = new Announcer(this.#root, signal);
     this.#transcript = new Transcript(this.#link, this.#announcer, welcomePart(), signal);
-    this.#composer = new Composer(this.#link, this.#announcer, () => this.#prompts(), signal);
+    this.#composer = new Composer(this.#link, this.#announcer, () => this.#transcript.prompts, signal);
     this.#composer.takeDrops(this.#root, signal);
     this.#transcript.onLostFocus = () => this.#composer.area;
     this.#actions = new TurnActions({
@@ -78,6 +79,7 @@ class PanelView {
     };
     on("msg:custom", (message) => this.#hear(message));
     on("change:busy", () => {
+      this.#hint = "";
       if (!this.#model.get("busy")) this.#ended();
       this.#show();
     });
@@ -109,7 +111,7 @@ class PanelView {
       ? "Stopping: waits for the kernel"
       : this.#link.isSlow() && !this.#link.isSlow("ask")
         ? "Waits for the kernel"
-        : "";
+        : this.#hint;
     this.#transcript.change(() => this.#transcript.waiting.refresh((key) => this.#link.isKeySlow(key)));
     this.#composer.show({
       busy: Boolean(this.#model.get("busy")) || asks,
@@ -166,9 +168,11 @@ class PanelView {
   async #send() {
     if (this.#composer.isEmpty || this.#gone) return;
     if (this.#model.get("busy") || this.#link.isOpen("ask")) {
-      this.#announcer.say("A reply is still arriving; Escape stops it.");
+      this.#hint = "A reply is still arriving; Esc stops it.";
+      this.#show();
       return;
     }
+    this.#hint = "";
     const taken = this.#composer.takeAll();
     const key = this.#link.freshKey();
     const { waiting } = this.#transcript;
@@ -224,10 +228,6 @@ class PanelView {
     this.#head.lock(true);
     this.#drawer.lock(true);
     this.#show();
-  }
-
-  #prompts() {
-    return this.#transcript.turns.map(({ element }) => element.querySelector(".lp-prompt").textContent.trim());
   }
 }
 

@@ -52,6 +52,11 @@ export class Transcript {
     return this.#conversation;
   }
 
+  // The prompts of what is shown, as they are shown, oldest first.
+  get prompts() {
+    return [...this.turns.map(({ id, data }) => ({ id, text: textOf(data).trim() })), ...this.waiting.prompts];
+  }
+
   turn(id) {
     return this.#byId.get(id) ?? null;
   }

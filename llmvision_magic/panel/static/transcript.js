@@ -83,7 +83,9 @@ export class Transcript {
     this.#reader.keep(() => {
       result = act();
     });
-    if (held && (!held.isConnected || held.getClientRects().length === 0)) this.#fallback()?.focus({ preventScroll: true });
+    const moved = root.activeElement !== held && this.#column.contains(root.activeElement);
+    const isLost = held && !moved && (!held.isConnected || held.getClientRects().length === 0);
+    if (isLost) this.#fallback()?.focus({ preventScroll: true });
     return result;
   }
 

@@ -170,6 +170,7 @@ def test_keys_do_not_reach_the_page_around(page: Page):
     page.keyboard.press("a")
     page.keyboard.press("d")
     assert page.evaluate("() => heard") == []
+    assert page.evaluate("() => kernel.saved") == 1, "Ctrl+S would have saved the page instead of the notebook"
 
 
 def test_arrows_recall_earlier_prompts_and_the_draft_comes_back(page: Page):

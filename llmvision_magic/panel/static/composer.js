@@ -61,6 +61,7 @@ export class Composer {
     name(this.#button, words);
     this.#button.toggleAttribute("data-stopping", stops && stopping);
     this.area.disabled = Boolean(gone);
+    this.area.placeholder = gone ? "" : HINT;
     this.#attach.disabled = Boolean(gone);
     this.element.toggleAttribute("data-gone", Boolean(gone));
     setText(this.#status, gone || slow || (stopping ? "Stopping …" : place));

@@ -25,6 +25,7 @@ class PanelView {
   #transcript;
   #composer;
   #actions;
+  #notebook;
   #head;
   #drawer;
   #hint = "";
@@ -43,10 +44,11 @@ class PanelView {
     this.#composer = new Composer(this.#link, this.#announcer, () => this.#transcript.prompts, signal);
     this.#composer.takeDrops(this.#root, signal);
     this.#transcript.onLostFocus = () => this.#composer.area;
+    this.#notebook = new NotebookAround(model, this.#root);
     this.#actions = new TurnActions({
       link: this.#link,
       transcript: this.#transcript,
-      notebook: new NotebookAround(model, this.#root),
+      notebook: this.#notebook,
       say: (words) => this.#announcer.say(words),
       refuse: (sentence) => this.#composer.refuse(sentence),
       signal,
@@ -125,7 +127,10 @@ class PanelView {
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
     const keys = event.target.dataset?.keys;
-    if (this.#head.press(event)) event.preventDefault();
+    if ((event.ctrlKey || event.metaKey) && event.key === "s") {
+      event.preventDefault();
+      this.#notebook.save();
+    } else if (this.#head.press(event)) event.preventDefault();
     else if (event.key === "Escape" && this.#drawer.element.contains(event.target)) this.#openSettings(false);
     else if (keys === "send" && this.#composer.press(event)) event.preventDefault();
     else if (keys && event.key === "Enter" && !event.shiftKey) {

@@ -15,6 +15,7 @@ class Kernel {
     this.liveListeners = new Set();
     this.insertedCells = [];
     this.hasNotebook = true;
+    this.saved = 0;
     this.manager = this.makeManager();
   }
 
@@ -35,7 +36,7 @@ class Kernel {
     return {
       get_model: async () => own,
       get context() {
-        return kernel.hasNotebook ? { model: { sharedModel, cells } } : undefined;
+        return kernel.hasNotebook ? { model: { sharedModel, cells }, save: async () => (kernel.saved += 1) } : undefined;
       },
     };
   }

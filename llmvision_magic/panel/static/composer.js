@@ -29,7 +29,8 @@ export class Composer {
     const id = freshId("input");
     this.area = make("textarea", { id, class: "lp-input", placeholder: HINT, "aria-label": "Prompt", spellcheck: "true", "data-keys": "send" });
     this.#grown = growing(this.area);
-    this.#recall = new Recall(prompts);
+    const source = (turn) => link.tell({ do: "source", turn }, { answer: "source" }).then(({ text }) => text);
+    this.#recall = new Recall(prompts, source);
     this.files = new Attachments(() => this.#refresh(), (sentence) => this.refuse(sentence));
     this.names = new NamesList(this.area, link, (words) => announcer.say(words));
     const row = make("div", { class: "lp-row" }, this.#attach, this.#chooser, this.#status, this.#button);
@@ -60,6 +61,7 @@ export class Composer {
     name(this.#button, words);
     this.#button.toggleAttribute("data-stopping", stops && stopping);
     this.area.disabled = Boolean(gone);
+    this.area.placeholder = gone ? "" : HINT;
     this.#attach.disabled = Boolean(gone);
     this.element.toggleAttribute("data-gone", Boolean(gone));
     setText(this.#status, gone || slow || (stopping ? "Stopping …" : place));
@@ -117,10 +119,13 @@ export class Composer {
     if (this.names.press(event)) return true;
     if ((event.key === "ArrowUp" || event.key === "ArrowDown") && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
       if (!this.#recall.isMeant(event.key, this.area)) return false;
-      const text = this.#recall.step(event.key === "ArrowUp" ? -1 : 1, this.area.value);
-      if (text === null) return false;
-      this.put(text);
-      this.area.setSelectionRange(text.length, text.length);
+      // What was typed may be known only later; then it is put in for what is still there.
+      const put = (text, instead = this.area.value) => {
+        if (this.area.value !== instead) return;
+        this.put(text);
+        this.area.setSelectionRange(text.length, text.length);
+      };
+      if (!this.#recall.step(event.key === "ArrowUp" ? -1 : 1, this.area.value, put)) return false;
       return true;
     }
     return false;

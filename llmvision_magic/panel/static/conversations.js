@@ -1,6 +1,6 @@
 // The head: which conversation is shown, and what can be done with conversations.
 
-import { freshId, iconButton, make, setText, wordButton } from "./elements.js";
+import { freshId, icon, iconButton, make, setText, wordButton } from "./elements.js";
 
 export class ConversationsHead {
   element;
@@ -23,12 +23,13 @@ export class ConversationsHead {
     this.settings = iconButton("settings", "Settings", "settings");
     this.settings.setAttribute("aria-expanded", "false");
     this.settings.setAttribute("aria-controls", drawer.id);
+    const choice = make("span", { class: "lp-choose" }, this.#select, icon("open"));
     const tools = [
       iconButton("add", "New conversation", "new-conversation"),
       iconButton("edit", "Rename this conversation", "ask-rename"),
       iconButton("drop", "Drop this conversation", "ask-drop"),
     ];
-    this.#bar = make("div", { class: "lp-bar" }, this.#select, ...tools, make("span", { class: "lp-space" }), this.settings);
+    this.#bar = make("div", { class: "lp-bar" }, choice, ...tools, make("span", { class: "lp-space" }), this.settings);
     this.element = make("div", { class: "lp-head" }, this.#bar);
     this.show();
   }

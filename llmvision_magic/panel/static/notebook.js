@@ -22,6 +22,11 @@ export class NotebookAround {
     return true;
   }
 
+  // Save the notebook, as its own shortcut would if it reached it from here.
+  save() {
+    void Promise.resolve(this.#context()?.save?.()).catch(() => {});
+  }
+
   #context() {
     try {
       return this.#model.widget_manager?.context ?? null;

@@ -25,8 +25,10 @@ class PanelView {
   #transcript;
   #composer;
   #actions;
+  #notebook;
   #head;
   #drawer;
+  #hint = "";
   #stopping = false;
   #gone = false;
 
@@ -39,13 +41,14 @@ class PanelView {
     this.#link.onPatience = () => this.#show();
     this.#announcer = new Announcer(this.#root, signal);
     this.#transcript = new Transcript(this.#link, this.#announcer, welcomePart(), signal);
-    this.#composer = new Composer(this.#link, this.#announcer, () => this.#prompts(), signal);
+    this.#composer = new Composer(this.#link, this.#announcer, () => this.#transcript.prompts, signal);
     this.#composer.takeDrops(this.#root, signal);
     this.#transcript.onLostFocus = () => this.#composer.area;
+    this.#notebook = new NotebookAround(model, this.#root);
     this.#actions = new TurnActions({
       link: this.#link,
       transcript: this.#transcript,
-      notebook: new NotebookAround(model, this.#root),
+      notebook: this.#notebook,
       say: (words) => this.#announcer.say(words),
       refuse: (sentence) => this.#composer.refuse(sentence),
       signal,
@@ -78,6 +81,7 @@ class PanelView {
     };
     on("msg:custom", (message) => this.#hear(message));
     on("change:busy", () => {
+      this.#hint = "";
       if (!this.#model.get("busy")) this.#ended();
       this.#show();
     });
@@ -109,7 +113,7 @@ class PanelView {
       ? "Stopping: waits for the kernel"
       : this.#link.isSlow() && !this.#link.isSlow("ask")
         ? "Waits for the kernel"
-        : "";
+        : this.#hint;
     this.#transcript.change(() => this.#transcript.waiting.refresh((key) => this.#link.isKeySlow(key)));
     this.#composer.show({
       busy: Boolean(this.#model.get("busy")) || asks,
@@ -123,7 +127,10 @@ class PanelView {
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
     const keys = event.target.dataset?.keys;
-    if (this.#head.press(event)) event.preventDefault();
+    if ((event.ctrlKey || event.metaKey) && event.key === "s") {
+      event.preventDefault();
+      this.#notebook.save();
+    } else if (this.#head.press(event)) event.preventDefault();
     else if (event.key === "Escape" && this.#drawer.element.contains(event.target)) this.#openSettings(false);
     else if (keys === "send" && this.#composer.press(event)) event.preventDefault();
     else if (keys && event.key === "Enter" && !event.shiftKey) {
@@ -166,9 +173,11 @@ class PanelView {
   async #send() {
     if (this.#composer.isEmpty || this.#gone) return;
     if (this.#model.get("busy") || this.#link.isOpen("ask")) {
-      this.#announcer.say("A reply is still arriving; Escape stops it.");
+      this.#hint = "A reply is still arriving; Esc stops it.";
+      this.#show();
       return;
     }
+    this.#hint = "";
     const taken = this.#composer.takeAll();
     const key = this.#link.freshKey();
     const { waiting } = this.#transcript;
@@ -224,10 +233,6 @@ class PanelView {
     this.#head.lock(true);
     this.#drawer.lock(true);
     this.#show();
-  }
-
-  #prompts() {
-    return this.#transcript.turns.map(({ element }) => element.querySelector(".lp-prompt").textContent.trim());
   }
 }
 

@@ -2,13 +2,17 @@
 
 export class Recall {
   #prompts;
+  #source;
+  #typed = new Map();
   #at = null;
   #draft = "";
   #shown = null;
 
-  // `prompts` gives the earlier prompts, oldest first.
-  constructor(prompts) {
+  // `prompts` gives the earlier prompts, oldest first, as they are shown: {id, text}, the id that of their turn or null.
+  // `source` promises what was typed for the turn of an id.
+  constructor(prompts, source) {
     this.#prompts = prompts;
+    this.#source = source;
   }
 
   // Whether an arrow key goes through the prompts here, and does not move in the text.
@@ -19,24 +23,44 @@ export class Recall {
     return going;
   }
 
-  // The text to show after a step back (-1) or forth (1), or null where there is none.
-  step(direction, current) {
-    const prompts = this.#prompts();
+  // Step back (-1) or forth (1) from the text that is there: `put` is called with another, if there is one, and again
+  // when the kernel says that something else had been typed. Returns whether there was one.
+  step(direction, current, put) {
+    const prompts = this.#distinct();
     if (this.#at === null || current !== this.#shown) {
-      if (direction > 0) return null;
+      if (direction > 0) return false;
       this.#draft = current;
       this.#at = prompts.length;
     }
     const at = this.#at + direction;
-    if (at < 0 || at > prompts.length) return null;
+    if (at < 0 || at > prompts.length) return false;
     this.#at = at === prompts.length ? null : at;
-    this.#shown = at === prompts.length ? this.#draft : prompts[at];
-    return this.#shown;
+    const { id, text } = prompts[at] ?? { id: null, text: this.#draft };
+    this.#shown = text;
+    put(text);
+    if (id !== null && !this.#typed.has(id)) void this.#learn(id, put);
+    return true;
   }
 
   reset() {
     this.#at = null;
     this.#shown = null;
     this.#draft = "";
+  }
+
+  // The same prompt several times in a row is one.
+  #distinct() {
+    const prompts = this.#prompts().map(({ id, text }) => ({ id, text: this.#typed.get(id) ?? text }));
+    return prompts.filter(({ text }, index) => text && text !== prompts[index + 1]?.text);
+  }
+
+  async #learn(id, put) {
+    const shown = this.#shown;
+    const text = await this.#source(id).catch(() => null);
+    if (!text) return;
+    this.#typed.set(id, text);
+    if (this.#shown !== shown || text === shown) return;
+    this.#shown = text;
+    put(text, shown);
   }
 }

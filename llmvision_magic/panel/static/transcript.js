@@ -52,6 +52,11 @@ export class Transcript {
     return this.#conversation;
   }
 
+  // The prompts of what is shown, as they are shown, oldest first.
+  get prompts() {
+    return [...this.turns.map(({ id, data }) => ({ id, text: textOf(data).trim() })), ...this.waiting.prompts];
+  }
+
   turn(id) {
     return this.#byId.get(id) ?? null;
   }
@@ -78,7 +83,9 @@ export class Transcript {
     this.#reader.keep(() => {
       result = act();
     });
-    if (held && (!held.isConnected || held.getClientRects().length === 0)) this.#fallback()?.focus({ preventScroll: true });
+    const moved = root.activeElement !== held && this.#column.contains(root.activeElement);
+    const isLost = held && !moved && (!held.isConnected || held.getClientRects().length === 0);
+    if (isLost) this.#fallback()?.focus({ preventScroll: true });
     return result;
   }
 

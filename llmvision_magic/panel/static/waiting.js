@@ -10,6 +10,11 @@ export class WaitingPrompts {
     return this.#entries.length === 0;
   }
 
+  // What was typed, oldest first.
+  get prompts() {
+    return this.#entries.map(({ typed }) => ({ id: null, text: typed }));
+  }
+
   add(key, text, files) {
     const said = make("p", { class: "lp-line", role: "status" });
     const names = files.map(({ name }) => name).join(" · ");
@@ -20,7 +25,7 @@ export class WaitingPrompts {
       names ? make("p", { class: "lp-beside" }, names) : null,
       said,
     );
-    this.#entries.push({ key, text: plain(text), element, said, taken: false, passed: false });
+    this.#entries.push({ key, typed: text, text: plain(text), element, said, taken: false, passed: false });
     this.element.append(element);
   }
 

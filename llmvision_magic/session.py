@@ -56,6 +56,8 @@ class Ask:
         begun: What there is already of the reply, which goes on.
         typed: The prompt as it was typed; see `Turn`.
         written: The prompt as it stands in the cell; None where it stands in none.
+        column: Which of the requests that the cell makes at once; see `Asker`.
+        ordinal: Which of the equal ones among these.
     """
 
     prompt: Content
@@ -70,6 +72,8 @@ class Ask:
     begun: str = ""
     typed: str | None = None
     written: str | None = None
+    column: int | None = None
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +280,7 @@ class Session:
             system=conversation.system if ask.system is None else ask.system or None,
             parent=parent,
             later_turns=later_turns,
-            asker=self.connections.asker(settings.environment),
+            asker=self.connections.asker(settings.environment)._replace(column=ask.column, ordinal=ask.ordinal),
         )
 
     def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:

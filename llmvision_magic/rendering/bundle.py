@@ -73,27 +73,36 @@ def reply_bundle(
         first two hold at most `shown_length` characters of the reply, and the HTML then says so.
     """
     from llmvision_magic.rendering.defuse import rewritten
-    from llmvision_magic.rendering.html import render, written
+    from llmvision_magic.rendering.html import written
     from llmvision_magic.rendering.markdown import try_parse
 
     shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
-    footer = _telling_what_is_shown(footer, reply, shown)
+    footer = telling_what_is_shown(footer, reply, shown)
     whole = try_join(blocks, shown, in_parts=at_once)
     if whole is None:
         tokens = try_parse(shown)
         body = written(tokens, shown)
     else:
         tokens, body = whole
-    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
-    for number, text in enumerate(others, start=2):
-        body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
-    foot = _footer_html(footer)
+    body += further_html(reply)
+    foot = footer_html(footer)
     return {
-        "text/html": style(body + foot) + _wrapped(body + foot),
+        "text/html": style(body + foot) + wrapped(body + foot),
         "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
+
+
+def further_html(reply: Reply) -> str:
+    """The choices of a reply after its first, numbered; "" where it has one."""
+    from llmvision_magic.rendering.html import render
+
+    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
+    return "".join(
+        f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
+        for number, text in enumerate(others, start=2)
+    )
 
 
 def shown_length(text: str) -> int:
@@ -116,13 +125,14 @@ def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
     shown = reply.text[:MOST_SHOWN]
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
     block = f"{ticks}text\n{shown}\n{ticks}\n"
-    footer = _telling_what_is_shown(footer, reply, shown)
-    body = written(None, shown) + _footer_html(footer)
-    html = style(body) + _wrapped(body)
+    footer = telling_what_is_shown(footer, reply, shown)
+    body = written(None, shown) + footer_html(footer)
+    html = style(body) + wrapped(body)
     return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
 
 
-def _telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+def telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+    """The footer, with how much of the reply is shown where that is not all."""
     if len(reply.text) == len(shown):
         return footer
     kept = f"Only the first {len(shown):,} of {len(reply.text):,} characters are shown; the plain text has all."
@@ -140,7 +150,7 @@ def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
     if len(plain) > ARRIVING_PLAIN:
         plain = "…" + plain[-ARRIVING_PLAIN:]
     joined = " llmvm-on" if blocks[-1].part_of is not None else ""
-    return {"text/html": _wrapped(body, joined), "text/plain": plain}
+    return {"text/html": wrapped(body, joined), "text/plain": plain}
 
 
 def style_bundle() -> dict[str, str]:
@@ -180,12 +190,14 @@ def _without_blanks(css: str) -> str:
     return re.sub(r" ?([{};,>]) ?|(:) ", r"\1\2", css).replace(";}", "}").strip()
 
 
-def _wrapped(body: str, classes: str = "") -> str:
+def wrapped(body: str, classes: str = "") -> str:
+    """HTML of ours as the style knows it, where no MathJax looks into it."""
     marks = _NO_MATHJAX if "$" in body or "\\" in body else ""
     return f'<div class="llmvm{classes}{marks}">{body}</div>'
 
 
-def _footer_html(footer: Footer) -> str:
+def footer_html(footer: Footer) -> str:
+    """The line under a reply; "" where there is nothing to say."""
     notice = f"<b>{escape(footer.notice, quote=False)}</b>" if footer.notice else ""
     facts = escape(" · ".join(footer.parts), quote=False)
     return f'<p class="foot">{notice}{" " if notice and facts else ""}{facts}</p>' if notice or facts else ""

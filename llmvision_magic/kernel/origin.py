@@ -15,8 +15,7 @@ Shell = Any
 
 def journal_of(shell: Shell) -> Journal:
     """The journal for a shell; nothing is opened yet."""
-    kernel = _kernel_id(shell)
-    return Journal(_place, Origin(_notebook(shell), kernel) if kernel else Origin(_notebook(shell)))
+    return Journal(_place, Origin(_notebook(shell), _kernel_id(shell)))
 
 
 def _place() -> Place:

@@ -33,6 +33,8 @@ LIMIT = 60.0
 ALONE = (*GIANTS, THOUGHTFUL)
 """Replies that are measured with this package only."""
 
+ALL = (FAST_SHORT, *MIXED, *ALONE)
+
 COMPARED = (SLOW, MIDDLE, FAST)
 
 
@@ -40,19 +42,23 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one run of the shortest part: no numbers to quote")
+    parser.add_argument("--only", nargs="+", metavar="REPLY", choices=ALL, help=f"these replies: {', '.join(ALL)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there too")
     flag = argparse.BooleanOptionalAction
-    parser.add_argument("--lab", action=flag, help="measure JupyterLab in Chromium (default: if there is a Chromium)")
-    parser.add_argument("--others", action=flag, help="measure other systems (default: unless --quick)")
+    parser.add_argument(
+        "--lab", action=flag, help="measure JupyterLab in Chromium (default: if there is a Chromium and all is run)"
+    )
+    parser.add_argument("--others", action=flag, help="measure other systems (default: if all is run)")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs takes a number from 1")
     if options.quick:
         options.runs = 1
+    is_whole = not options.quick and options.only is None
     if options.others is None:
-        options.others = not options.quick
+        options.others = is_whole
     if options.lab is None:
-        options.lab = not options.quick and browser_path() is not None
+        options.lab = is_whole and browser_path() is not None
     return options
 
 
@@ -86,7 +92,7 @@ class Benchmark:
 
     def plan(self) -> Iterator[tuple[str, System]]:
         """What is measured in a run, in order."""
-        for model in (FAST_SHORT, FAST, SLOW) if self.options.quick else (FAST_SHORT, *MIXED, *ALONE):
+        for model in self.options.only or ((FAST_SHORT, FAST, SLOW) if self.options.quick else ALL):
             for system in OURS if model not in ALONE else (PRODUCT,):
                 yield model, system
             if model in COMPARED:
@@ -107,7 +113,7 @@ class Benchmark:
 
     def missing(self, system: str, model: str) -> str:
         """Why there is no measurement."""
-        return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by --quick"
+        return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by the options"
 
     def lab(self) -> tuple[list[MainThread], str]:
         """JupyterLab's main thread, or why not."""

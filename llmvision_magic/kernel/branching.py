@@ -13,7 +13,8 @@ from llmvision_magic.kernel.history import first_words, history_page, tree_page
 from llmvision_magic.kernel.options import CellLine, parse_cell_line, split_line
 from llmvision_magic.kernel.pages import code_span, counted
 from llmvision_magic.messages import image_count, text_of
-from llmvision_magic.session import Ask, Session
+from llmvision_magic.planning import Ask
+from llmvision_magic.session import Session
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.commands import Front

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import MainThread, traced
 from browser_setup import browser_path
 from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
+from panel import REPLIES, PanelMeasured, measure_panel, panel_rows
 from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
 from tables import compared, comparison, judged
@@ -66,7 +67,8 @@ class Benchmark:
     """One run of everything.
 
     Attributes:
-        runs: What was measured.
+        runs: What was measured in cells.
+        panels: What was measured in the panel, by model name, for each run.
         failures: Why something was not, by system and model name.
     """
 
@@ -75,6 +77,7 @@ class Benchmark:
         self.server = server
         self.folder = folder
         self.runs: Runs = [{} for _ in range(options.runs)]
+        self.panels: list[dict[str, PanelMeasured]] = [{} for _ in range(options.runs)]
         self.failures: dict[tuple[str, str], str] = {}
         self.others = self._prepared() if options.others else []
 
@@ -110,18 +113,26 @@ class Benchmark:
                 except NotMeasured as error:
                     self.failures[system.name, model] = said = str(error)
                 print(f"{said} ({time.monotonic() - began:.1f} s)", file=sys.stderr)
+            for model in dict.fromkeys(name for name, _ in self.plan() if name in REPLIES):
+                print(f"run {number + 1}: {model}, panel … ", end="", file=sys.stderr, flush=True)
+                try:
+                    self.panels[number][model] = measure_panel(model, self.server, self.folder)
+                    print(f"{self.panels[number][model].cpu:.0f} ms CPU", file=sys.stderr)
+                except (NotMeasured, AssertionError) as error:
+                    print(str(error).splitlines()[0], file=sys.stderr)
 
     def missing(self, system: str, model: str) -> str:
         """Why there is no measurement."""
         return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by the options"
 
-    def lab(self) -> tuple[list[MainThread], str]:
-        """JupyterLab's main thread, or why not."""
+    def lab(self, *, panel: bool = False) -> tuple[list[MainThread], str]:
+        """JupyterLab's main thread, or why not; with the reply in the panel instead of a cell's output."""
         if not self.options.lab:
             return [], "no Chromium" if browser_path() is None else "left out by the options"
-        print(f"{STEADY} in JupyterLab, {self.options.runs} times …", file=sys.stderr)
+        print(f"{STEADY} in {'the panel' if panel else 'JupyterLab'}, {self.options.runs} times …", file=sys.stderr)
         try:
-            return traced(STEADY, self.server, self.folder, str(browser_path()), self.options.runs), ""
+            where = self.folder / ("panel" if panel else "cell")
+            return traced(STEADY, self.server, where, str(browser_path()), self.options.runs, panel=panel), ""
         except (NotMeasured, AssertionError) as error:
             return [], str(error).splitlines()[0]
 
@@ -136,7 +147,8 @@ def main() -> None:
     with running_server() as server, tempfile.TemporaryDirectory(prefix="llmvision-bench-") as folder:
         benchmark = Benchmark(options, server, Path(folder))
         benchmark.measure()
-        rows = [*Table(benchmark.runs, benchmark.missing).rows(), *browser_rows(*benchmark.lab())]
+        rows = [*Table(benchmark.runs, benchmark.missing).rows(), *panel_rows(benchmark.runs, benchmark.panels)]
+        rows += [*browser_rows(*benchmark.lab()), *browser_rows(*benchmark.lab(panel=True), "the panel in ")]
     empty = [one.empty_cpu for run in benchmark.runs for one in run.values()]
     facts = [
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",

@@ -173,6 +173,31 @@ def test_keys_do_not_reach_the_page_around(page: Page):
     assert page.evaluate("() => kernel.saved") == 1, "Ctrl+S would have saved the page instead of the notebook"
 
 
+def test_shortcuts_that_hear_a_key_first_leave_it_alone(page: Page):
+    """Notebook 7 hears keys before the panel does. Its rule: from the focused element upwards, up to the attribute, ask
+    whether a shortcut's selector matches; that of the command mode matches the focused element itself."""
+    panel = Panel(page, [turn(1, reply="[a link](https://example.org)\n\n```\ncode\n```")])
+    panel.button("Settings").click()
+    expect(panel.turn("t1")).to_be_visible()
+    page.evaluate(
+        """() => {
+          document.querySelector('#place').className = 'jp-Notebook jp-mod-commandMode';
+          window.fired = [];
+          document.addEventListener('keydown', ({target}) => {
+            for (let one = target; one && !one.hasAttribute('data-lm-suppress-shortcuts'); one = one.parentElement)
+              if (one.matches('.jp-Notebook.jp-mod-commandMode :focus:not(:read-write)')) fired.push(target.outerHTML);
+          }, true);
+        }"""
+    )
+    focusable = panel.root.locator("button:visible, a, select, input:visible, textarea, [tabindex='0']")
+    count = focusable.count()
+    assert count > 25
+    for index in range(count):
+        focusable.nth(index).focus()
+        page.keyboard.press("Shift")
+    assert page.evaluate("() => fired") == []
+
+
 def test_arrows_recall_earlier_prompts_and_the_draft_comes_back(page: Page):
     panel = Panel(page, [turn(1, "First"), turn(2, "Second"), turn(3, "Second")])
     expect(panel.turn("t3")).to_be_visible()

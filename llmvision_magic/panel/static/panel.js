@@ -13,6 +13,7 @@ import { TurnActions } from "./actions.js";
 import { welcomePart } from "./welcome.js";
 
 const GONE = "The kernel that this panel belongs to is gone. Run the cell again to go on.";
+const SUPPRESS = "data-lm-suppress-shortcuts";
 const UNHEARD = ["keydown", "keyup", "keypress", "paste", "copy", "cut", "contextmenu"];
 
 class PanelView {
@@ -35,8 +36,10 @@ class PanelView {
   constructor(model, el) {
     this.#model = model;
     const { signal } = this.#life;
-    // The attribute keeps JupyterLab's shortcuts away; where they listen in other ways, the events do not get there.
-    this.#root = make("section", { class: "llmvm-panel", "aria-label": "Chat", "data-lm-suppress-shortcuts": "true" });
+    // The attribute keeps the shortcuts of Jupyter's front ends away; those that hear it first, Notebook 7's among
+    // them, look for it from the focused element upwards and ask at each whether a shortcut is meant, so the focused
+    // element gets it too. Where front ends listen on the document in other ways, the events do not get there.
+    this.#root = make("section", { class: "llmvm-panel", "aria-label": "Chat", [SUPPRESS]: "true" });
     this.#link = new KernelLink(model);
     this.#link.onPatience = () => this.#show();
     this.#announcer = new Announcer(this.#root, signal);
@@ -92,6 +95,7 @@ class PanelView {
     });
     on("change:conversations", () => this.#head.show());
     for (const name of SETTING_TRAITS) on(`change:${name}`, () => this.#drawer.show());
+    this.#root.addEventListener("focusin", ({ target }) => target.setAttribute(SUPPRESS, "true"), { signal });
     this.#root.addEventListener("click", (event) => this.#click(event), { signal });
     this.#root.addEventListener("keydown", (event) => this.#press(event), { signal });
     for (const type of UNHEARD) this.#root.addEventListener(type, (event) => event.stopPropagation(), { signal });

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,9 +91,11 @@ def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     while time.monotonic() < deadline:
         for path in runtime.glob("jpserver-*.json"):
             try:
-                return json.loads(path.read_text())["url"].rstrip("/")
+                url = json.loads(path.read_text())["url"].rstrip("/")
+                urllib.request.urlopen(f"{url}/api", timeout=DEADLINE).close()
+                return url
             except (ValueError, OSError):
-                continue  # half written
+                continue  # half written, or not listening yet
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.05)
     raise AssertionError(f"JupyterLab did not start within {DEADLINE} s:\n{log.read_text()[-3000:]}")

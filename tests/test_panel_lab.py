@@ -80,7 +80,7 @@ def opened(page: Page, lab: Lab, *cells: str, app: str = "lab") -> Iterator[Open
     try:
         yield Opened(notebook, panel, lab.folder / name)
     finally:
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().catch(() => {})")
 
 
 @pytest.mark.model

@@ -77,7 +77,8 @@ def watch() -> Iterator[Watch]:
 
 def assert_quiet(watch: Watch, before: list[str]) -> None:
     """Nothing ran, nothing was asked, nothing looks different, nothing lies above the page."""
-    assert watch.caught() == []
+    caught = watch.caught()
+    assert not caught, caught
     assert watch.outside == []
     assert watch.said == []
     assert watch.page.evaluate("() => watchOfTheTest.outOfPlace()") == []

@@ -37,8 +37,6 @@ _STYLE = (
     "{display:none}</style>"
 )
 
-_YOU = "background:#8881;border-radius:4px;padding:.5em .8em;margin:1em 0 .6em;white-space:pre-wrap;max-width:48em"
-
 EMPTY = "A chat panel without turns yet. It is shown while its kernel runs."
 
 FOLDED = "The chat panel stands beside the notebook; what was said in it"
@@ -130,8 +128,9 @@ def _turn_html(turn: Turn, pages: Pages) -> str:
     notice = f"<b>{escape(turn.reason, quote=False)}</b> " if turn.reason else ""
     facts = escape(" · ".join(facts_of(turn)), quote=False)
     foot = f'<p class="foot">{notice}{facts}</p>' if notice or facts else ""
-    prompt = escape(prompt_words(turn)[:MOST_SHOWN], quote=False)
-    return f'<div style="{_YOU}">{prompt}</div>{pages.reply(turn)}{foot}'
+    # A quotation: viewers that take styles and classes away show it as one all the same.
+    prompt = escape(prompt_words(turn)[:MOST_SHOWN], quote=False).replace("\n", "<br>")
+    return f"<blockquote><p>{prompt}</p></blockquote>{pages.reply(turn)}{foot}"
 
 
 def _turn_text(turn: Turn) -> str:

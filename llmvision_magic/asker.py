@@ -12,13 +12,15 @@ class Asker(NamedTuple):
     Attributes:
         cell: Id of the cell, where the front end gives one.
         execution: Which run of the cell.
-        ordinal: Which of the equal requests that one run makes at once, from 0; None where they come one after another.
+        column: Which of the requests that one run makes at once, from 0; None where they come one after another.
+        ordinal: Which of the equal ones among these, from 0.
         watched: Whether somebody looks on. Where a notebook is run as a test or by a program nobody does.
     """
 
     cell: str | None = None
     execution: str | None = None
-    ordinal: int | None = None
+    column: int | None = None
+    ordinal: int = 0
     watched: bool = True
 
 

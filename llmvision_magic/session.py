@@ -67,6 +67,8 @@ class Ask(NamedTuple):
         typed: The prompt as it was typed; see `Turn`.
         options: How it is asked; see `Turn`.
         written: The prompt as it stands in the cell; None where it stands in none.
+        column: Which of the requests that the cell makes at once; see `Asker`.
+        ordinal: Which of the equal ones among these.
     """
 
     prompt: Content
@@ -82,6 +84,8 @@ class Ask(NamedTuple):
     typed: str | None = None
     options: Mapping[str, object] = NO_OPTIONS
     written: str | None = None
+    column: int | None = None
+    ordinal: int = 0
 
 
 class Plan(NamedTuple):
@@ -330,7 +334,7 @@ class Session:
             system=conversation.system if ask.system is None else ask.system or None,
             parent=parent,
             later_turns=later_turns,
-            asker=self.connections.asker(settings.environment),
+            asker=self.connections.asker(settings.environment)._replace(column=ask.column, ordinal=ask.ordinal),
         )
 
     def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:

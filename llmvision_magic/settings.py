@@ -168,11 +168,11 @@ class Value(NamedTuple):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
-    close = _closest(word, known, 0.5)
+    close = closest(word, known, 0.5)
     return f" Did you mean `{close}`?" if close else ""
 
 
-def _closest(word: str, known: Iterable[str], likeness: float) -> str:
+def closest(word: str, known: Iterable[str], likeness: float) -> str:
     """The known word most like `word`, if it is as like as that (0 to 1); else ""."""
     import difflib  # when somebody has mistyped; loading the extension stays cheap
 
@@ -315,7 +315,7 @@ class Environment:
         for place, variables in self._places:
             for name in variables:
                 if name.startswith("LLMVISION_") and name not in VARIABLES:
-                    close = _closest(name, VARIABLES, 0.85)
+                    close = closest(name, VARIABLES, 0.85)
                     if close:
                         raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close}`?")
 

@@ -179,8 +179,8 @@ def test_equal_requests_have_their_turns_and_a_cell_keeps_its_own():
 def test_requests_of_one_run_that_are_made_at_once_have_their_number():
     """However their threads take turns."""
     turns = Turns()
-    assert [turns.take("k", Asker("a", "1", ordinal)) for ordinal in (2, 0, 1)] == [2, 0, 1]
-    assert [turns.take("k", Asker("a", "2", ordinal)) for ordinal in (1, 2, 0)] == [1, 2, 0]
+    assert [turns.take("k", Asker("a", "1", n, n)) for n in (2, 0, 1)] == [2, 0, 1]
+    assert [turns.take("k", Asker(None, "2", n, n)) for n in (1, 2, 0)] == [4, 5, 3]
 
 
 def keep(recorder: Recorder, text: str, of: Asked, asker: Asker = NOBODY, secrets: tuple[str, ...] = ()) -> None:
@@ -227,6 +227,23 @@ def test_replies_that_end_in_any_order_stand_in_the_order_of_asking(tmp_path: Pa
     for number in (2, 0, 3, 1):
         recorder.keep(slots[number], entry("abcd"[number], slots[number].asked), ())
     assert texts(tmp_path / "lesson.jsonl") == ["a", "b", "c", "d"]
+
+
+def test_requests_made_at_once_stand_in_the_order_of_their_columns(tmp_path: Path):
+    """Whichever is sent first, whichever ends first; equal ones among them too."""
+    path = tmp_path / "lesson.jsonl"
+    columns = [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("c", 0)]
+    recorder = Recorder(str(path))
+    slots = {n: recorder.ask(asked(columns[n][0]), Asker(None, "1", n, columns[n][1])) for n in (3, 0, 4, 2, 1)}
+    for n in (2, 4, 3, 1, 0):
+        recorder.keep(slots[n], entry(str(n), slots[n].asked), ())
+    assert texts(path) == ["0", "1", "2", "3", "4"]
+    assert recorder.not_asked() == []
+    before = path.read_bytes()
+    again = Recorder(str(path))
+    for n in (4, 3, 2, 1, 0):
+        keep(again, str(n), asked(columns[n][0]), Asker(None, "1", n, columns[n][1]))
+    assert path.read_bytes() == before
 
 
 def test_many_threads_lose_nothing(tmp_path: Path):

@@ -36,6 +36,10 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         return magics.session.conversations
     if last in ("-m", "--model"):
         return _models(magics)
+    if last == "--compare":
+        from llmvision_magic.kernel.compared import KNOWN
+
+        return (f"{name}=" for name in KNOWN)
     if last in ("-f", "--format"):
         return FORMATS
     if last in EXPRESSIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.background import Background
+    from llmvision_magic.kernel.compared import Compared
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.messages import Content
     from llmvision_magic.prompt import Composed, Values
@@ -312,6 +314,8 @@ class ChatMagics(Magics):
         ask = ask._replace(cell=self._cell_id(), execution=self._execution())
         if options.dry_run:
             self._dry_run(ask, options)
+        elif options.compare is not None:
+            self._compare(ask, options, options.compare, stop)
         elif options.background:
             self._ask_in_background(ask, options)
         else:
@@ -339,6 +343,28 @@ class ChatMagics(Magics):
             self._shell.set_next_input(outcome.offer.cell, replace=False)
         self._raise(outcome)
 
+    def _compare(self, ask: Ask, options: CellLine, compared: Compared, stop: Stop) -> None:
+        from llmvision_magic.kernel.comparing import compare
+
+        asked = [self.session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
+        publisher = self._shell.display_pub if self._in_notebook else None
+        comparison, error = compare(self.session, compared, asked, publisher, stop)
+        if options.out and (error is None or any(reply.text for reply in comparison)):
+            self._shell.user_ns[options.out] = comparison
+        if error is not None:
+            raise error
+
+    def _each(self, ask: Ask, options: CellLine, compared: Compared) -> list[tuple[Ask, Settings]]:
+        """What is asked with each value, and with which settings."""
+        conversation = self._conversation(ask)
+        return [
+            (
+                dataclasses.replace(ask, once=True, column=column, ordinal=ordinal),
+                self.settings(conversation, compared.given(value, options.given)),
+            )
+            for column, (value, ordinal) in enumerate(zip(compared.values, compared.ordinals(), strict=True))
+        ]
+
     def _conversation(self, ask: Ask) -> Conversation | None:
         return self.session.conversations.get(ask.conversation or self.session.current)
 
@@ -353,8 +379,10 @@ class ChatMagics(Magics):
     def _dry_run(self, ask: Ask, options: CellLine) -> None:
         from llmvision_magic.kernel.dry_run import dry_run_page
 
-        plan = self.session.plan(ask, self.settings(self._conversation(ask), options.given))
-        self.page(dry_run_page(plan))
+        each = [(ask, self.settings(self._conversation(ask), options.given))]
+        if options.compare is not None:
+            each = self._each(ask, options, options.compare)
+        self.page("\n\n".join(dry_run_page(self.session.plan(one, settings)) for one, settings in each))
 
     @property
     def _in_notebook(self) -> bool:

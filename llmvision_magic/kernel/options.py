@@ -9,11 +9,14 @@ import keyword
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.offering import FORMATS, Format
 from llmvision_magic.settings import SETTINGS, nearest, parse_value
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.compared import Compared
 
 
 class Option(NamedTuple):
@@ -61,6 +64,11 @@ OPTIONS: tuple[Option, ...] = (
         "TURN",
         "Take the place of this turn: its number in `%chat history`, or its id from `%chat history --tree`.",
     ),
+    Option(
+        ("--compare",),
+        "KEY=A,B,…",
+        "Ask with each value of a request parameter, side by side; as --once, no part of the conversation.",
+    ),
     Option(("--once",), "", "Neither read nor write the conversation's history."),
     Option(("--raw",), "", "Send braces as they are: `{{…}}` is text."),
     Option(("--dry-run",), "", "Show exactly what would be sent, and send nothing."),
@@ -106,6 +114,7 @@ class CellLine:
     format: Format = "markdown"
     replace: str | None = None
     background: bool = False
+    compare: Compared | None = None
     given: dict[str, object] = field(default_factory=dict)
     said: dict[str, object] = field(default_factory=dict)
 
@@ -212,6 +221,10 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         else:
             setattr(result, option.name, value)
         result.said[option.name] = value
+    if isinstance(result.compare, str):
+        from llmvision_magic.kernel.compared import compared_from
+
+        result.compare = compared_from(result.compare, result.given)
     if result.format not in FORMATS:
         hint = nearest(result.format, FORMATS)
         raise InvalidInput(
@@ -223,9 +236,24 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         )
     if result.once and result.replace:
         raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
+    if result.compare is not None:
+        _check_compare(result, magic)
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result
+
+
+def _check_compare(line: CellLine, magic: str) -> None:
+    if magic != "%%chat":
+        raise InvalidInput(f"`{magic}` takes no --compare; write it on the line of a `%%chat` cell.")
+    taken = {
+        "--background": line.background,
+        "--replace": bool(line.replace),
+        f"-f {line.format}": line.format != "markdown",
+    }
+    for flag, is_given in taken.items():
+        if is_given:
+            raise InvalidInput(f"--compare shows its replies side by side, as they arrive; it takes no {flag}.")
 
 
 def options_help() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -31,10 +32,12 @@ class Slot:
 
     Attributes:
         place: Which of the equal requests it is, from 0.
+        asker: Who asked.
     """
 
     asked: Asked
     place: int
+    asker: Asker
 
     @property
     def key(self) -> tuple[tuple[str, str], int]:
@@ -66,6 +69,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._turns = Turns()
         self._order: list[Slot] = []
+        # By request: which of the equal ones are in the file, in the order of its lines.
+        self._present: dict[tuple[str, str], list[int]] = {}
         self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
         self._file = RecordingFile.at(given)
         self._file.read()
@@ -88,16 +93,26 @@ class Recorder:
     def not_asked(self) -> list[int]:
         """Numbers of the lines whose request did not come since the recording began."""
         with self._lock:
-            found = [_find(self._file.lines, slot) for slot in self._order]
+            found = [self._find(slot) for slot in self._order]
             return [number + 2 for number, line in enumerate(self._file.lines) if line.entry and number not in found]
 
     def ask(self, asked: Asked, asker: Asker) -> Slot:
         """Reserve a place for a request that is being sent."""
-        slot = Slot(asked, self._turns.take(asked.whole_key, asker))
+        slot = Slot(asked, self._turns.take(asked.whole_key, asker), asker)
         with self._lock:
             if all(other.key != slot.key for other in self._order):
-                self._order.append(slot)
+                self._order.insert(self._number_of(asker), slot)
         return slot
+
+    def _number_of(self, asker: Asker) -> int:
+        """Where a new request goes among those that were asked: the columns of one run have their own order."""
+        number = len(self._order)
+        while number and asker.column is not None:
+            before = self._order[number - 1].asker
+            if before.execution != asker.execution or before.column is None or before.column < asker.column:
+                break
+            number -= 1
+        return number
 
     def keep(self, slot: Slot, entry: Entry, secrets: Iterable[str]) -> None:
         """Bring what came of a request into the file. Never raises for a file: `trouble` says why it did not go."""
@@ -118,33 +133,53 @@ class Recorder:
     def _put(self, slot: Slot, line: Line) -> bool:
         """Put a line where it belongs; False when the same answer stands there already."""
         lines = self._file.lines
-        index = _find(lines, slot)
+        index = self._find(slot)
         if index is not None:
             before = lines[index].entry
             if before is not None and line.entry is not None and before.answers_as(line.entry):
                 return False
             lines[index] = line
         else:
-            lines.insert(self._place_among(lines, slot), line)
+            index = self._place_among(slot)
+            places = self._places(slot.asked.whole_key)
+            lines.insert(index, line)
+            insort(places, slot.place)
         return True
 
-    def _place_among(self, lines: list[Line], slot: Slot) -> int:
-        """Where a new line goes: in the order of asking, else at the end."""
+    def _find(self, slot: Slot) -> int | None:
+        """The index of the line that holds the slot's request, if there is one."""
+        key = slot.asked.whole_key
+        places = self._places(key)
+        return self._lines_of(key)[places.index(slot.place)] if slot.place in places else None
+
+    def _lines_of(self, key: tuple[str, str]) -> list[int]:
+        lines = self._file.lines
+        return [n for n, line in enumerate(lines) if line.entry is not None and line.entry.asked.whole_key == key]
+
+    def _places(self, key: tuple[str, str]) -> list[int]:
+        """Which of the equal requests are in the file; those of a file that others have written are the first ones."""
+        count = len(self._lines_of(key))
+        if len(self._present.get(key, [])) != count:
+            self._present[key] = list(range(count))
+        return self._present.setdefault(key, [])
+
+    def _place_among(self, slot: Slot) -> int:
+        """Where a new line goes: in the order of asking, else at the end; equal ones have an order of their own."""
+        key = slot.asked.whole_key
+        equal = list(zip(self._places(key), self._lines_of(key), strict=True))
+        least = max((index + 1 for place, index in equal if place < slot.place), default=0)
+        most = min((index for place, index in equal if place > slot.place), default=len(self._file.lines))
+        return min(max(self._place_by_order(slot), least), most)
+
+    def _place_by_order(self, slot: Slot) -> int:
         number = next((n for n, other in enumerate(self._order) if other.key == slot.key), len(self._order))
         for before in reversed(self._order[:number]):
-            if (index := _find(lines, before)) is not None:
+            if (index := self._find(before)) is not None:
                 return index + 1
         for after in self._order[number + 1 :]:
-            if (index := _find(lines, after)) is not None:
+            if (index := self._find(after)) is not None:
                 return index
-        return len(lines)
-
-
-def _find(lines: Sequence[Line], slot: Slot) -> int | None:
-    """The index of the line that holds the slot's request, if there is one."""
-    key = slot.asked.whole_key
-    found = [n for n, line in enumerate(lines) if line.entry is not None and line.entry.asked.whole_key == key]
-    return found[slot.place] if slot.place < len(found) else None
+        return len(self._file.lines)
 
 
 class RecordingClient:

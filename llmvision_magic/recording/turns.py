@@ -46,12 +46,14 @@ class Turns:
             asker: Who asks.
         """
         with self._lock:
-            if asker.cell is None:
+            # Requests that are made at once are told apart by their run, where the cell has no id.
+            name = asker.cell or (None if asker.column is None else asker.execution)
+            if name is None:
                 return self._further(key)
-            cell = self._cells.setdefault((key, asker.cell), _Cell())
+            cell = self._cells.setdefault((key, name), _Cell())
             if cell.execution != asker.execution:
                 cell.execution, cell.asked = asker.execution, 0
-            place = cell.asked if asker.ordinal is None else asker.ordinal
+            place = cell.asked if asker.column is None else asker.ordinal
             cell.asked += 1
             while len(cell.places) <= place:
                 cell.places.append(self._further(key))

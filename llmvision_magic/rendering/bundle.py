@@ -76,18 +76,15 @@ def reply_bundle(
         first two hold at most `shown_length` characters of the reply, and the HTML then says so.
     """
     from llmvision_magic.rendering.defuse import rewritten
-    from llmvision_magic.rendering.html import render
 
     shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
-    footer = _telling_what_is_shown(footer, reply, shown)
+    footer = telling_what_is_shown(footer, reply, shown)
     tokens, body = _whole(shown, blocks, in_parts=at_once)
-    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
-    for number, text in enumerate(others, start=2):
-        body += f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
-    foot = _footer_html(footer)
+    body += further_html(reply)
+    foot = footer_html(footer)
     return {
-        "text/html": style(body + foot) + _wrapped(body + foot),
+        "text/html": style(body + foot) + wrapped(body + foot),
         "text/markdown": rewritten(tokens, shown),
         "text/plain": reply.text,
     }
@@ -121,6 +118,17 @@ def not_all_shown(text: str) -> str:
     return "" if shown == len(text) else _only_the_first(shown, len(text))
 
 
+def further_html(reply: Reply) -> str:
+    """The choices of a reply after its first, numbered; "" where it has one."""
+    from llmvision_magic.rendering.html import render
+
+    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
+    return "".join(
+        f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
+        for number, text in enumerate(others, start=2)
+    )
+
+
 def shown_length(text: str) -> int:
     """How many of the text's characters are rendered: `MOST_SHOWN`, and those of the pictures that begin in them."""
     end = MOST_SHOWN
@@ -141,13 +149,14 @@ def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
     shown = reply.text[:MOST_SHOWN]
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
     block = f"{ticks}text\n{shown}\n{ticks}\n"
-    footer = _telling_what_is_shown(footer, reply, shown)
-    body = written(None, shown) + _footer_html(footer)
-    html = style(body) + _wrapped(body)
+    footer = telling_what_is_shown(footer, reply, shown)
+    body = written(None, shown) + footer_html(footer)
+    html = style(body) + wrapped(body)
     return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
 
 
-def _telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+def telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:
+    """The footer, with how much of the reply is shown where that is not all."""
     if len(reply.text) == len(shown):
         return footer
     return Footer(footer.parts, f"{footer.notice} {_only_the_first(len(shown), len(reply.text))}".strip())
@@ -168,7 +177,7 @@ def blocks_bundle(blocks: Sequence[Block]) -> dict[str, str]:
     if len(plain) > ARRIVING_PLAIN:
         plain = "…" + plain[-ARRIVING_PLAIN:]
     joined = " llmvm-on" if blocks[-1].part_of is not None else ""
-    return {"text/html": _wrapped(body, joined), "text/plain": plain}
+    return {"text/html": wrapped(body, joined), "text/plain": plain}
 
 
 def style_bundle(body: str | None = None) -> dict[str, str]:
@@ -212,12 +221,14 @@ def _sections() -> list[tuple[list[str], str]]:
     return [(marks.split(), rules.strip()) for marks, rules in parts]
 
 
-def _wrapped(body: str, classes: str = "") -> str:
+def wrapped(body: str, classes: str = "") -> str:
+    """HTML of ours as the style knows it, where no MathJax looks into it."""
     marks = _NO_MATHJAX if "$" in body or "\\" in body else ""
     return f'<div class="llmvm{classes}{marks}">{body}</div>'
 
 
-def _footer_html(footer: Footer) -> str:
+def footer_html(footer: Footer) -> str:
+    """The line under a reply; "" where there is nothing to say."""
     notice = f"<b>{escape(footer.notice, quote=False)}</b>" if footer.notice else ""
     facts = escape(" · ".join(footer.parts), quote=False)
     return f'<p class="foot">{notice}{" " if notice and facts else ""}{facts}</p>' if notice or facts else ""

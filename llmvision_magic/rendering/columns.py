@@ -1,0 +1,93 @@
+"""Replies side by side: one table, a column for each, all of it by the rules of one reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from llmvision_magic.rendering.bundle import (
+    MOST_SHOWN,
+    Footer,
+    footer_html,
+    further_html,
+    style,
+    telling_what_is_shown,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+    from llmvision_magic.comparison import Comparison
+
+APART = "Side by side; not part of the conversation."
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        head: What its reply was asked with, as text.
+        body: Its reply so far, as safe HTML of the rendering room.
+        footer: What stands under it.
+    """
+
+    head: str
+    body: str
+    footer: Footer
+
+
+def columns_html(columns: Sequence[Column]) -> str:
+    """The table, with its own style."""
+    heads = "".join(f'<th scope="col">{escape(column.head, quote=False)}</th>' for column in columns)
+    bodies = "".join(f"<td>{column.body}</td>" for column in columns)
+    feet = "".join(f"<td>{footer_html(column.footer)}</td>" for column in columns)
+    table = (
+        f'<table class="columns"><thead><tr>{heads}</tr></thead><tbody><tr>{bodies}</tr></tbody>'
+        f"<tfoot><tr>{feet}</tr></tfoot></table>"
+    )
+    body = f'<div class="wide">{table}</div>{footer_html(Footer([APART]))}'
+    return style(body) + wrapped(body)
+
+
+def columns_plain(heads: Sequence[str], texts: Sequence[str]) -> str:
+    """The replies as text, one under the other."""
+    return "\n\n".join(f"{head}:\n\n{text}" for head, text in zip(heads, texts, strict=True))
+
+
+def comparison_bundle(comparison: Comparison, footers: Sequence[Footer] | None = None) -> dict[str, str]:
+    """A comparison that has ended, by MIME type: a table in HTML, one reply under the other elsewhere.
+
+    Args:
+        footers: What to put under each reply; None for what their own fields say.
+    """
+    from llmvision_magic.rendering.defuse import rewritten
+    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.markdown import try_parse
+
+    heads, replies = comparison.heads(), comparison.replies
+    columns, tokens = [], []
+    for number, (head, reply) in enumerate(zip(heads, replies, strict=True)):
+        shown = reply.text[: MOST_SHOWN // len(replies)]
+        parsed = try_parse(shown)
+        footer = telling_what_is_shown(footers[number] if footers else Footer.of(reply), reply, shown)
+        columns.append(Column(head, written(parsed, shown) + further_html(reply), footer))
+        # What is nested too deeply to be Markdown is a text; a fence of its own keeps it from what follows.
+        tokens += _head_tokens(head) + (parsed if parsed is not None else try_parse(f"~~~~~~\n{shown}") or [])
+    plain = columns_plain(heads, [reply.text for reply in replies])
+    # All tokens at once: one writer gives all fences one length, so that none can take in what stands below.
+    return {"text/html": columns_html(columns), "text/markdown": rewritten(tokens, plain), "text/plain": plain}
+
+
+def _head_tokens(head: str) -> list[Token]:
+    """A head as a paragraph in bold, whatever characters it holds."""
+    from llmvision_magic.rendering.markdown import parse
+
+    tokens = parse("**x**")
+    for child in tokens[1].children or []:
+        if child.content == "x":
+            child.content = head
+    return tokens

@@ -101,8 +101,8 @@ VERBS: tuple[Verb, ...] = (
         "Ask the last prompt again as it was asked; options of `%%chat` that are given here are stronger.",
         "%chat retry -t 1 -m other-model",
         "options",
-        "The model, the parameters, `-f` and `-o` are those of the first cell's line, also after `%chat resume`. The new "
-        "reply takes the place of the old one, which stays in the conversation on a branch of its own.",
+        "The model, the parameters, `-f` and `-o` are those of the first cell's line, also after `%chat resume`. The "
+        "new reply takes the place of the old one, which stays in the conversation on a branch of its own.",
     ),
     Verb(
         "edit",

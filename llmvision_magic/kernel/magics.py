@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -359,7 +358,7 @@ class ChatMagics(Magics):
         conversation = self._conversation(ask)
         return [
             (
-                dataclasses.replace(ask, once=True, column=column, ordinal=ordinal),
+                ask._replace(once=True, column=column, ordinal=ordinal),
                 self.settings(conversation, compared.given(value, options.given)),
             )
             for column, (value, ordinal) in enumerate(zip(compared.values, compared.ordinals(), strict=True))

@@ -130,7 +130,9 @@ class Notebook:
 
     def __init__(self, page: Page, address: str, name: str, *, app: str = "lab") -> None:
         self.page = page
-        page.goto(f"{address}/{'notebooks' if app == 'notebook' else 'lab/tree'}/{name}?token={TOKEN}")
+        # A workspace of its own: JupyterLab would open again what the last page had open.
+        where = "notebooks" if app == "notebook" else f"lab/workspaces/{Path(name).stem}/tree"
+        page.goto(f"{address}/{where}/{name}?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         # Before its kernel is connected, running a cell asks the user to select one.
         page.wait_for_function(

@@ -10,7 +10,7 @@ import pytest
 from lab import Notebook, running_lab, write_notebook
 from playwright.sync_api import Page
 from seen import browser, page, picture
-from servers.scripting import done, sse, stream, text_stream, tokens, wait
+from servers.scripting import done, sse, sse_usage, stream, text_stream, tokens, wait
 
 __all__ = ["browser", "page"]
 
@@ -232,3 +232,56 @@ def test_reply_in_the_background_streams_into_its_own_cell(page: Page, tmp_path:
         assert "before this" not in notebook.output_text(1)
         output.get_by_text("Step 399").scroll_into_view_if_needed()
         picture(page, "background-ended-light")
+
+
+COLUMNS = {
+    0.0: "A list comprehension builds a list in **one expression**:\n\n"
+    "```python\nsquares = [n * n for n in range(10)]\n```\n",
+    0.5: "Three things to know:\n\n1. the expression\n2. the loop\n3. the condition\n\n"
+    "| part | example |\n| --- | --- |\n| expression | `n * n` |\n| loop | `for n in range(10)` |\n",
+    1.0: "> *Imagine a machine that turns each number of a row into its square.*\n\nThat is all; see $n^2$ and "
+    "[the tutorial](https://docs.python.org/3/tutorial/). ",
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_compared_replies_stream_side_by_side(page: Page, tmp_path: Path, chat_server, theme: str):
+    """All columns grow while none has ended; the end is one output; a narrow page scrolls the table and not itself."""
+    for value, text in COLUMNS.items():
+        chat_server.script(
+            stream(
+                sse(text[:40]),
+                wait(),
+                sse(text[40:]),
+                sse(finish="stop"),
+                sse_usage(9, 40),
+                done(),
+                contains=f'"temperature":{value}}}',
+            )
+        )
+    work = tmp_path / "work"
+    work.mkdir()
+    cell = "%%chat --compare temperature=0,0.5,1 -o replies\nExplain list comprehensions with one example."
+    write_notebook(work / "compare.ipynb", "%load_ext llmvision_magic", cell)
+    with running_lab(tmp_path, work, dark=theme == "dark", LLMVISION_BASE_URL=chat_server.url) as address:
+        notebook = Notebook(page, address, "compare.ipynb")
+        notebook.run_all()
+        chat_server.holding(count=3)
+        for text in ("A list comprehension", "Three things to know", "Imagine a machine"):
+            page.wait_for_selector(f".columns td:has-text('{text}')")
+        picture(page, f"compare-arriving-{theme}")
+        chat_server.release(count=3)
+        notebook.wait_idle()
+        page.wait_for_selector(".columns .foot:has-text('9 → 40 tokens') >> nth=2")
+        assert notebook.outputs() == [0, 1]
+        picture(page, f"compare-{theme}")
+        widths = page.locator(".columns > tbody > tr > td").evaluate_all("all => all.map(one => one.offsetWidth)")
+        assert max(widths) - min(widths) <= 2
+        page.set_viewport_size({"width": 700, "height": 900})
+        page.wait_for_function(
+            "() => { const one = document.querySelector('.wide:has(> .columns)');"
+            " return one.scrollWidth > one.clientWidth + 50; }"
+        )
+        assert page.locator(".columns > tbody > tr > td").first.evaluate("one => one.offsetWidth") >= 180
+        picture(page, f"compare-narrow-{theme}")
+        notebook.save()

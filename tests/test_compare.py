@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernels import Cell, Kernel, running_kernel
 from servers.scripting import done, failure, sse, sse_usage, stream, text_stream, wait
+from terminals import running_ipython
 from test_rendering_hostile import FRAGMENTS, Elements
 
 from llmvision_magic.comparison import Comparison
@@ -231,6 +232,30 @@ def test_comparison_replays_each_column(kernel, chat_server, tmp_path: Path):
             assert "replayed" in again[0].only.html
             assert [message["msg_type"] for message in again[1].messages].count("display_data") == 1
     assert (tmp_path / "lesson.jsonl").read_bytes() == before
+
+
+def test_terminal_shows_one_after_another_under_headings(chat_server, tmp_path):
+    """A column that fails says why, and the next one is asked; an interrupt ends the rest."""
+    no_keyring = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    with running_ipython(tmp_path, LLMVISION_BASE_URL=chat_server.url, **no_keyring) as ipython:
+        ipython.run("%load_ext llmvision_magic")
+        refused = {**failure(404, "no such model"), "contains": '"model":"b",'}
+        chat_server.script(
+            at('"a"', sse("From a."), sse(finish="stop"), name="model"),
+            *[refused] * 2,
+            at('"c"', sse("From c."), sse(finish="stop"), name="model"),
+        )
+        shown = ipython.run("%%chat --compare model=a,b,c -o replies\nHello")
+        order = ["model = a", "From a.", "model = b", "Nothing found at", "model = c", "From c."]
+        assert [shown.find(text) for text in order] == sorted(shown.index(text) for text in order)
+        assert shown.count("Nothing found at") == 1
+        assert "3" in ipython.run("len(replies)")
+        chat_server.script(stream(sse("So far"), wait(), repeat=True))
+        ipython.start("%%chat --compare model=d,e -o replies\nHello")
+        ipython.shows("So far")
+        ipython.press_ctrl_c()
+        assert "model = e" not in ipython.finish().partition("Hello")[2]
+        assert "['So far']" in ipython.run("[reply.text for reply in replies]")
 
 
 @pytest.mark.model

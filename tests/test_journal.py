@@ -93,6 +93,23 @@ def test_turn_is_on_disk_when_begin_returns(path: Path):
     assert "kernel ended" in found.conversation.path()[0].reason
 
 
+def test_reply_that_ends_while_its_kernel_is_looked_for_is_not_cut(path: Path):
+    """Its kernel may have ended since, having said all."""
+    journal, conversation = journal_at(path), Conversation()
+    turn = conversation.begin("asked", parent=None)
+    record = journal.begin(conversation, turn.id, None)
+
+    def look(kernel: str, since: float) -> bool:
+        conversation.settle(turn.id, Reply("whole"), None)
+        record.settle()
+        return False
+
+    with journal_at(path).reading() as connection:
+        found = read(connection, conversation.id, look)
+    assert same(found.conversation, conversation)
+    assert not found.was_cut
+
+
 def test_killed_without_text_goes_back_to_where_it_stood(path: Path):
     """Also when the cell was run again, and the head was not the turn's parent."""
     journal, conversation = journal_at(path), Conversation()

@@ -590,6 +590,8 @@ def test_notebook_with_its_outputs_passes_nbval_strictly(kernel, lesson, chat_se
         "%%chat --max-tokens 2\nGo on.",
         "%chat continue",
         "r",
+        "%%chat --compare temperature=1,0.5,1 -o c\nSay *something*.",
+        "[(value, len(reply.text)) for value, reply in c.items()]",
         "from llmvision_magic import ChatClient\nprint(*(d.text for d in ChatClient().stream('Hello')), sep='|')",
     ]
     for cell in [cell.replace("replay", "record") for cell in cells]:

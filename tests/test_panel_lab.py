@@ -32,12 +32,12 @@ class Opened:
     Attributes:
         panel: The panel's root.
         input: Where one types.
-        address: The server's.
+        path: Where it is saved.
     """
 
     notebook: Notebook
     panel: Locator
-    address: str
+    path: Path
 
     @property
     def input(self) -> Locator:
@@ -51,20 +51,36 @@ class Opened:
         return self.panel.locator(".lp-turn").nth(number)
 
 
+@dataclass
+class Lab:
+    """A server that all tests of this file use, each with a notebook and a kernel of its own."""
+
+    address: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, chat_server_process) -> Iterator[Lab]:
+    """JupyterLab, which serves Notebook 7 too, in its light theme; its kernels ask `chat_server`."""
+    home = tmp_path_factory.mktemp("lab")
+    (home / "work").mkdir()
+    with running_lab(home, home / "work", LLMVISION_BASE_URL=chat_server_process.url) as address:
+        yield Lab(address, home / "work")
+
+
 @contextmanager
-def opened(
-    page: Page, folder: Path, *cells: str, app: str = "lab", dark: bool = False, **environment: str
-) -> Iterator[Opened]:
-    """A notebook in a fresh JupyterLab or Notebook 7, all cells run."""
-    work = folder / "work"
-    work.mkdir()
-    write_notebook(work / "panel.ipynb", LOAD, "%chat panel", *cells)
-    with running_lab(folder, work, dark=dark, **environment) as address:
-        notebook = Notebook(page, address, "panel.ipynb", app=app)
-        notebook.run_all()
-        panel = page.locator(".llmvm-panel").first
-        panel.wait_for()
-        yield Opened(notebook, panel, address)
+def opened(page: Page, lab: Lab, *cells: str, app: str = "lab") -> Iterator[Opened]:
+    """A notebook, all cells run. Its kernel ends with it."""
+    name = f"panel-{len(list(lab.folder.glob('*.ipynb')))}.ipynb"
+    write_notebook(lab.folder / name, LOAD, "%chat panel", *cells)
+    notebook = Notebook(page, lab.address, name, app=app)
+    notebook.run_all()
+    panel = page.locator(".llmvm-panel").first
+    panel.wait_for()
+    try:
+        yield Opened(notebook, panel, lab.folder / name)
+    finally:
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
 @pytest.mark.model
@@ -72,7 +88,11 @@ def opened(
 def test_panel_and_cells_are_one_conversation(page: Page, tmp_path: Path, app: str, dark: bool):
     """On the embedded model: what a cell asks appears in the panel, and the panel's reply goes on from it."""
     cell = "%%chat --max-tokens 60\nName two colours, in Markdown with a list."
-    with opened(page, tmp_path, cell, app=app, dark=dark) as there:
+    (tmp_path / "work").mkdir()
+    with (
+        running_lab(tmp_path, tmp_path / "work", dark=dark) as address,
+        opened(page, Lab(address, tmp_path / "work"), cell, app=app) as there,
+    ):
         expect(there.turn(0)).to_contain_text("Name two colours")
         there.notebook.wait_idle()
         there.ask("And one more, with a Python example.")
@@ -83,9 +103,9 @@ def test_panel_and_cells_are_one_conversation(page: Page, tmp_path: Path, app: s
         picture(page, f"panel-{app}-{'dark' if dark else 'light'}")
 
 
-def test_empty_panel_offers_examples(page: Page, tmp_path: Path, chat_server):
+def test_empty_panel_offers_examples(page: Page, lab: Lab, chat_server):
     """Three prompts that one can click; a click puts one into the input."""
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         examples = there.panel.locator(".lp-example")
         expect(examples).to_have_count(3)
         picture(page, "panel-empty-light")
@@ -95,10 +115,10 @@ def test_empty_panel_offers_examples(page: Page, tmp_path: Path, chat_server):
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
 
 
-def test_stop_works_at_once_also_for_the_reply_of_a_running_cell(page: Page, tmp_path: Path, chat_server):
+def test_stop_works_at_once_also_for_the_reply_of_a_running_cell(page: Page, lab: Lab, chat_server):
     """JupyterLab sends a widget's messages to a subshell, so that they need not wait for the cell."""
     chat_server.script(stream(sse("Once upon a time, "), wait(), sse("never"), done()))
-    with opened(page, tmp_path, "%%chat\nTell me.", "print('never')", LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "%%chat\nTell me.", "print('never')") as there:
         expect(there.turn(0)).to_contain_text("Once upon a time")
         there.panel.get_by_role("button", name="Stop").click()
         expect(there.turn(0)).to_have_attribute("data-status", "interrupted", timeout=2000)
@@ -110,11 +130,11 @@ def test_stop_works_at_once_also_for_the_reply_of_a_running_cell(page: Page, tmp
         expect(there.turn(0)).to_contain_text("Once upon a time, there was a fox.")
 
 
-def test_what_is_sent_while_a_cell_runs_waits_for_the_kernel(page: Page, tmp_path: Path, chat_server):
+def test_what_is_sent_while_a_cell_runs_waits_for_the_kernel(page: Page, lab: Lab, tmp_path: Path, chat_server):
     """It is shown at once, says that it waits, and is asked when the cell has ended."""
     marker = tmp_path / "go"
     cell = f"import time, pathlib\nwhile not pathlib.Path({str(marker)!r}).exists(): time.sleep(0.05)\nprint('done')"
-    with opened(page, tmp_path, cell, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, cell) as there:
         there.ask("Are you there?")
         expect(there.turn(0)).to_contain_text("Are you there?")
         expect(there.turn(0)).to_contain_text("waiting for the kernel")
@@ -130,13 +150,13 @@ def run_cell(page: Page, number: int) -> None:
     page.keyboard.press("Control+Enter")
 
 
-def test_cells_run_while_a_reply_streams(page: Page, tmp_path: Path, chat_server):
+def test_cells_run_while_a_reply_streams(page: Page, lab: Lab, tmp_path: Path, chat_server):
     """And the reply goes on streaming while a cell runs."""
     chat_server.script(stream(sse("First half. "), wait(), sse("Second half."), wait(), sse(finish="stop"), done()))
     marker = tmp_path / "go"
     marker.touch()
     cell = f"import time, pathlib\nwhile not pathlib.Path({str(marker)!r}).exists(): time.sleep(0.05)\nprint(40 + 2)"
-    with opened(page, tmp_path, cell, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, cell) as there:
         there.notebook.wait_idle()
         there.ask("Go")
         expect(there.turn(0)).to_contain_text("First half.")
@@ -155,9 +175,9 @@ def test_cells_run_while_a_reply_streams(page: Page, tmp_path: Path, chat_server
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
-def test_shortcuts_of_the_notebook_stay_quiet_while_one_types(page: Page, tmp_path: Path, chat_server, app: str):
+def test_shortcuts_of_the_notebook_stay_quiet_while_one_types(page: Page, lab: Lab, chat_server, app: str):
     """No cell is added, deleted, run or left; Escape and the arrows belong to the panel."""
-    with opened(page, tmp_path, "1 + 1", app=app, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "1 + 1", app=app) as there:
         there.notebook.wait_idle()
         there.input.click()
         before = page.locator(".jp-CodeCell").count()
@@ -169,10 +189,10 @@ def test_shortcuts_of_the_notebook_stay_quiet_while_one_types(page: Page, tmp_pa
         assert "b dd x c v z m y 00 ii j k" in there.input.input_value()
 
 
-def test_code_of_a_reply_becomes_a_cell_below_the_panel(page: Page, tmp_path: Path, chat_server):
+def test_code_of_a_reply_becomes_a_cell_below_the_panel(page: Page, lab: Lab, chat_server):
     """In the place one expects, undone as any other cell."""
     chat_server.script(text_stream("Here:\n\n```python\nprint('from the panel')\n```\n"))
-    with opened(page, tmp_path, "'last'", LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "'last'") as there:
         there.notebook.wait_idle()
         there.ask("Code, please")
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
@@ -182,13 +202,13 @@ def test_code_of_a_reply_becomes_a_cell_below_the_panel(page: Page, tmp_path: Pa
         expect(cell.locator(".cm-content")).to_contain_text("print('from the panel')")
 
 
-def test_reloaded_page_has_the_transcript_again(page: Page, tmp_path: Path, chat_server):
+def test_reloaded_page_has_the_transcript_again(page: Page, lab: Lab, chat_server):
     """From the kernel, also in the middle of a reply, which goes on."""
     chat_server.script(
         text_stream("The first reply."),
         stream(sse("Half of the second.\n\nAnd "), wait(), sse("the rest."), sse(finish="stop"), done()),
     )
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         there.ask("one")
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
         there.notebook.save()
@@ -202,17 +222,17 @@ def test_reloaded_page_has_the_transcript_again(page: Page, tmp_path: Path, chat
         expect(there.turn(1)).to_have_attribute("data-status", "complete")
 
 
-def test_notebook_without_its_kernel_shows_the_transcript(page: Page, tmp_path: Path, chat_server):
+def test_notebook_without_its_kernel_shows_the_transcript(page: Page, lab: Lab, tmp_path: Path, chat_server):
     """Saved, closed, opened again by another server; and as nbconvert and a viewer without widgets show it."""
     chat_server.script(text_stream("A **kept** reply."))
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         there.ask("Keep this.")
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
         kept = page.locator(".llmvm-kept")
         expect(kept).to_contain_text("A kept reply.")
         expect(kept).to_be_hidden()
         there.notebook.save()
-    saved = nbformat.read(tmp_path / "work" / "panel.ipynb", as_version=4)
+    saved = nbformat.read(there.path, as_version=4)
     [html] = [one.data["text/html"] for one in saved.cells[1].outputs if "text/html" in one.data]
     assert "<strong>kept</strong>" in html
     assert "A **kept** reply." in "".join(one.data["text/plain"] for one in saved.cells[1].outputs)
@@ -221,8 +241,8 @@ def test_notebook_without_its_kernel_shows_the_transcript(page: Page, tmp_path: 
     assert "Keep this." in exported
     other = tmp_path / "other"
     other.mkdir()
-    with running_lab(other, tmp_path / "work") as address:
-        page.goto(f"{address}/lab/tree/panel.ipynb?token=test-token")
+    with running_lab(other, lab.folder) as address:
+        page.goto(f"{address}/lab/tree/{there.path.name}?token=test-token")
         expect(page.locator(".llmvm-kept")).to_be_visible()
         expect(page.locator(".llmvm-kept")).to_contain_text("A kept reply.")
         page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel")
@@ -231,9 +251,9 @@ def test_notebook_without_its_kernel_shows_the_transcript(page: Page, tmp_path: 
         picture(page, "panel-reopened-light")
 
 
-def test_kernel_that_is_gone_is_said(page: Page, tmp_path: Path, chat_server):
+def test_kernel_that_is_gone_is_said(page: Page, lab: Lab, chat_server):
     """The transcript stays readable, the input says what to do."""
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         there.ask("one")
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
         page.evaluate("() => { void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
@@ -243,22 +263,22 @@ def test_kernel_that_is_gone_is_said(page: Page, tmp_path: Path, chat_server):
         picture(page, "panel-gone-light")
 
 
-def test_failed_prompt_says_why_and_can_be_tried_again(page: Page, tmp_path: Path, chat_server):
+def test_failed_prompt_says_why_and_can_be_tried_again(page: Page, lab: Lab, chat_server):
     """One sentence, and a button."""
     chat_server.script(failure(403, "You may not."))
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         there.ask("May I?")
         expect(there.turn(0)).to_have_attribute("data-status", "failed")
         expect(there.turn(0)).to_contain_text("You may not.")
         picture(page, "panel-failed-light")
-        there.turn(0).get_by_role("button", name="Try again").click()
+        there.turn(0).get_by_role("button", name="Retry").click()
         expect(there.panel.locator(".lp-turn")).to_have_count(1)
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
 
 
-def test_names_of_the_notebook_complete_after_two_braces(page: Page, tmp_path: Path, chat_server):
+def test_names_of_the_notebook_complete_after_two_braces(page: Page, lab: Lab, chat_server):
     """With the keyboard; the value goes along."""
-    with opened(page, tmp_path, "measurements = [1, 2, 3]", LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "measurements = [1, 2, 3]") as there:
         there.notebook.wait_idle()
         there.input.click()
         page.keyboard.type("Sum of {{measu")
@@ -273,9 +293,9 @@ def test_names_of_the_notebook_complete_after_two_braces(page: Page, tmp_path: P
         assert chat_server.requests()[-1].json["messages"][-1]["content"] == "Sum of [1, 2, 3]"
 
 
-def test_file_that_is_dropped_goes_along(page: Page, tmp_path: Path, chat_server):
+def test_file_that_is_dropped_goes_along(page: Page, lab: Lab, chat_server):
     """A text file, from the operating system's file manager."""
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab) as there:
         transfer = page.evaluate_handle(
             "() => { const it = new DataTransfer();"
             " it.items.add(new File(['a,b\\n1,2'], 'table.csv', {type: 'text/csv'})); return it; }"
@@ -287,22 +307,22 @@ def test_file_that_is_dropped_goes_along(page: Page, tmp_path: Path, chat_server
         assert "a,b\n1,2" in chat_server.requests()[-1].json["messages"][-1]["content"]
 
 
-def test_two_panels_agree(page: Page, tmp_path: Path, chat_server):
+def test_two_panels_agree(page: Page, lab: Lab, chat_server):
     """Two panels, and two views of one of them."""
-    with opened(page, tmp_path, "%chat panel", LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "%chat panel") as there:
         there.notebook.wait_idle()
         panels = page.locator(".llmvm-panel")
         expect(panels).to_have_count(2)
         there.ask("hello")
         for number in (0, 1):
             expect(panels.nth(number).locator(".lp-turn")).to_have_attribute("data-status", "complete")
-        assert panels.nth(0).locator(".lp-turn").inner_text() == panels.nth(1).locator(".lp-turn").inner_text()
+        assert panels.nth(0).locator(".lp-reply").text_content() == panels.nth(1).locator(".lp-reply").text_content()
 
 
-def test_panel_docks_beside_the_notebook(page: Page, tmp_path: Path, chat_server):
+def test_panel_docks_beside_the_notebook(page: Page, lab: Lab, chat_server):
     """The cell keeps a line that unfolds; the panel fills its place."""
     page.set_viewport_size({"width": 1500, "height": 900})
-    with opened(page, tmp_path, "%chat panel --side", LLMVISION_BASE_URL=chat_server.url) as there:
+    with opened(page, lab, "%chat panel --side") as there:
         there.notebook.wait_idle()
         docked = page.locator(".llmvm-panel").nth(1)
         docked.wait_for()
@@ -315,13 +335,13 @@ def test_panel_docks_beside_the_notebook(page: Page, tmp_path: Path, chat_server
         picture(page, "panel-side-light")
 
 
-def test_hostile_replies_do_nothing_in_the_panel(watch: Watch, tmp_path: Path, chat_server):
+def test_hostile_replies_do_nothing_in_the_panel(watch: Watch, lab: Lab, chat_server):
     """While they stream, when they are done, and after a reload: the same collection as for cells."""
     page = watch.page
     replies = hostile_replies()
     chat_server.script(*(streamed(text, number, f"Number {number}.") for number, text in enumerate(replies)))
-    with opened(page, tmp_path, LLMVISION_BASE_URL=chat_server.url) as there:
-        watch.lab = there.address
+    watch.lab = lab.address
+    with opened(page, lab) as there:
         there.notebook.wait_idle()
         before = page.evaluate(LOOKS)
         watch.moved.clear()

@@ -34,6 +34,12 @@ PATIENCE = 0.5
 HURRY = 0.05
 """The same while a reply is being shown, or where waiting has been in vain before."""
 
+SHORT = 0.2
+"""Seconds of a reply that is over before anybody can look for it: until then this kernel is not shown to be alive."""
+
+SHOWN_WITHIN = 1.5
+"""Seconds from a turn's beginning in which its kernel has shown that it is alive, also on a busy machine."""
+
 LOST = "The conversation was dropped in the kernel in which this reply arrived."
 
 
@@ -55,10 +61,10 @@ class Record:
             length: Tells whether something is new: it grows with the text.
             text: Gives the text so far.
         """
-        if not self._announced:  # a reply that is complete at once costs nothing of it
+        now = time.monotonic()
+        if not self._announced and now > self._due - INTERVAL + SHORT:
             self._announced = True
             self._journal.announce()
-        now = time.monotonic()
         if now < self._due or length == self._length:
             return
         self._due = now + INTERVAL
@@ -289,12 +295,21 @@ class Journal:
         if found.elsewhere:
             self._elsewhere[found.conversation.id] = found.elsewhere
 
-    def is_elsewhere(self, kernel: str) -> bool:
-        """Whether a kernel is alive and another than this one."""
+    def is_elsewhere(self, kernel: str, since: float = 0.0) -> bool:
+        """Whether a kernel is alive and another than this one.
+
+        Args:
+            since: When it was seen to be, in Unix time; if that is so short ago that it may not have shown it yet, this
+                is waited for.
+        """
         from llmvision_magic.journal import presence
 
         path = self.place.path
-        return path is not None and kernel != self.origin.kernel and presence.is_elsewhere(path, kernel)
+        if path is None or kernel == self.origin.kernel:
+            return False
+        while not (is_alive := presence.is_elsewhere(path, kernel)) and 0 <= time.time() - since < SHOWN_WITHIN:
+            time.sleep(0.05)
+        return is_alive
 
     def catch_up(self, conversation: Conversation) -> None:
         """Bring the turns of a conversation that arrive in other kernels to where they are now, if they can be read."""

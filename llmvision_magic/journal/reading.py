@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
@@ -93,11 +93,13 @@ class Found(NamedTuple):
     elsewhere: set[str]
 
 
-IsAlive = Callable[[str], bool]
-"""Whether a kernel other than this one is alive."""
+IsAlive = Callable[[str, float], bool]
+"""Whether a kernel other than this one is alive, which was seen to be at some Unix time."""
 
 
-def read(connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive = lambda kernel: False) -> Found:
+def read(
+    connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive = lambda kernel, since: False
+) -> Found:
     """A conversation with all its turns and its head.
 
     A turn whose kernel ended while its reply arrived is marked as cut; where nothing had arrived, the conversation
@@ -117,11 +119,11 @@ def read(connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive
     conversation.id = conversation_id
     conversation.settings = settings_from(json.loads(settings))
     was_cut, elsewhere = False, set()
-    for turn, fallback, was_arriving in _turns(connection, conversation_id, is_alive):
+    for turn, fallback, cut_now in _turns(connection, conversation_id, is_alive):
         conversation.turns[turn.id] = turn
         if turn.status == "partial":
             elsewhere.add(turn.id)
-        elif was_arriving and turn.id == head:
+        elif cut_now and turn.id == head:
             was_cut = True
             conversation.asked = turn.id
             head = head if turn.text else fallback
@@ -141,18 +143,29 @@ def read_turn(
 def _turns(
     connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive, turn_id: str | None = None
 ) -> Iterator[tuple[Turn, str | None, bool]]:
-    """Turns in order, all or one: each with its fallback, and whether it was arriving when it was last written."""
+    """Turns in order, all or one: each with its fallback, and whether its kernel ended while its reply arrived."""
+    for record, fallback, kernel in _records(connection, conversation_id, turn_id):
+        arrives = record["status"] == "partial" and kernel is not None and is_alive(kernel, record["created"])
+        if record["status"] == "partial" and not arrives:  # it may have come to its end while its kernel was looked for
+            [(record, _, _)] = _records(connection, conversation_id, record["id"]) or [(record, None, None)]
+        yield turn_from(record, arrives=arrives), fallback, record["status"] == "partial" and not arrives
+
+
+def _records(
+    connection: sqlite3.Connection, conversation_id: str, turn_id: str | None
+) -> list[tuple[dict[str, Any], str | None, str | None]]:
+    """Turns as JSON objects, each with its fallback and the kernel that asked it."""
     fields = [*("id", "parent", "prompt", "system", "cell", "typed", "options", "execution", "created")]
     fields += ["text", "status", "reason", "model", "finish_reason", "usage", "left_out", "unsent"]
+    found = []
     for *values, fallback, kernel in connection.execute(
         f"SELECT {', '.join(fields)}, fallback, kernel FROM turn JOIN reply ON reply.turn = turn.number"  # noqa: S608
         " WHERE conversation = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY number",
         [conversation_id, turn_id],
-    ).fetchall():
+    ):
         record = dict(zip(fields, values, strict=True))
         for name in ("prompt", "options", "usage"):
             record[name] = json.loads(record[name] or "null")
         record["excluded"] = bool(record.pop("unsent"))
-        was_arriving = record["status"] == "partial"
-        arrives = was_arriving and kernel is not None and is_alive(kernel)
-        yield turn_from(record, arrives=arrives), fallback, was_arriving
+        found.append((record, fallback, kernel))
+    return found

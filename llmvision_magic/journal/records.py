@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from llmvision_magic.asked import options_from
 from llmvision_magic.connections import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
@@ -106,6 +105,8 @@ def turn_from(record: Mapping[str, Any], *, arrives: bool = False) -> Turn:
         ValueError: It is not what `turn_record` makes.
         KeyError: A field is missing.
     """
+    from llmvision_magic.asked import options_from  # what is only written needs none of it
+
     for name in ("id", "text", "status", "reason"):
         if not isinstance(record[name], str):
             raise ValueError(f"{name!r} of a turn is expected as text")

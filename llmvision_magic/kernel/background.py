@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.arrived import Arrived
 from llmvision_magic.kernel.history import first_words
-from llmvision_magic.kernel.notebook import metadata_of
+from llmvision_magic.kernel.notebook import Arrived, metadata_of
 from llmvision_magic.kernel.pages import code_span
 from llmvision_magic.kernel.publishing import Update, updater
 from llmvision_magic.messages import Reply

@@ -239,6 +239,7 @@ def _in_terminal(session: Session, heads: Sequence[str], asked: Sequence[Begun],
     """Ask one after another, each under its heading."""
     from llmvision_magic.kernel.pages import code_span
     from llmvision_magic.kernel.terminal import print_page, view_for
+    from llmvision_magic.rendering import plain_for_terminal
 
     views = []
     for head, begun in zip(heads, asked, strict=True):
@@ -253,8 +254,8 @@ def _in_terminal(session: Session, heads: Sequence[str], asked: Sequence[Begun],
             shown.leave()
             raise
         view.error = view.outcome.error
-        if view.is_empty and view.error is not None:
-            print_page(code_span(str(view.error)), sys.stdout)
-        elif view.error is not None:
+        if view.error is not None:
+            if view.is_empty:
+                sys.stdout.write(f"{plain_for_terminal(str(view.error))}\n")
             view.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
     return views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.kernel.arrived import Arrived
+from llmvision_magic.kernel.notebook import Arrived
 from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.panel.transcript import Json, block_json
 from llmvision_magic.rendering import MOST_SHOWN, Block, render, reply_html

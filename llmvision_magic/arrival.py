@@ -136,7 +136,7 @@ class View(Protocol):
         """Seconds from one frame to the next."""
 
     def prepare(self) -> None:
-        """Get ready, in the time that the first text takes to arrive."""
+        """Get ready: the request is on its way, and its answer takes some time."""
 
     def wait(self, line: str) -> None:
         """Show a quiet line under what there is; the next text takes it away."""
@@ -181,6 +181,7 @@ class Arrival:
         self._began = time.monotonic()
         self._ended: float | None = None
         self._has_text = False
+        self._is_prepared = False
         self._view_error: Exception | None = None
         self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
         self.error: BaseException | None = None
@@ -190,12 +191,17 @@ class Arrival:
 
     def begin(self) -> None:
         """Show what there is already."""
-        self._view.prepare()
         if self._begun:
+            self._prepare()
             self._builder.add(Delta(self._begun))
             if not self._quiet:
                 self._view.add(self._begun)
                 self._has_text = True
+
+    def _prepare(self) -> None:
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._view.prepare()
 
     def take(self, frame: Frame[Event]) -> None:
         """Collect a frame's events and show them."""
@@ -203,6 +209,8 @@ class Arrival:
         if self._view_error is not None or self._quiet or (self.recorded is not None and self.recorded.at_once):
             return
         try:
+            # Not before the first frame: both threads would import at once, and the request go out so much later.
+            self._prepare()
             if text:
                 self._view.add(text)
                 self._has_text = True

@@ -13,7 +13,7 @@ from llmvision_magic.connections import Connections, Line, shared
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.keys import Key, checked_key
 from llmvision_magic.messages import Delta, Message, Reply
-from llmvision_magic.session import parameters_from
+from llmvision_magic.planning import parameters_from
 from llmvision_magic.settings import BY_NAME, Settings, nearest, parse_value
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import Parameters, Request

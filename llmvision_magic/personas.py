@@ -142,7 +142,7 @@ def _values(path: Path, loader: yaml.SafeLoader, node: yaml.Node) -> Iterator[tu
 
 
 def _checked(where: str, key: str, given: object) -> object:
-    from llmvision_magic.session import parameters_from
+    from llmvision_magic.planning import parameters_from
 
     try:
         value = parse_value(BY_NAME[key], given)

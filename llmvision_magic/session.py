@@ -7,148 +7,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
-from llmvision_magic.arrival import Arrival, Event, Outcome, Sending, View
-from llmvision_magic.asker import NOBODY, Asker
+from llmvision_magic.arrival import Arrival, Event, Outcome, View
 from llmvision_magic.audience import Together, Watcher
-from llmvision_magic.connections import Connections, Line, Target
-from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.errors import (
-    ChatError,
-    ContextTooLong,
-    Interrupted,
-    InvalidInput,
-    KeyRefused,
-    RequestRefused,
-    ServerBusy,
-)
-from llmvision_magic.fitting import fit, more_to_leave_out, size_of
+from llmvision_magic.connections import Connections
+from llmvision_magic.conversation import Conversation
+from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.journal import UNRECORDED, Journal
-from llmvision_magic.messages import NO_OPTIONS, Content, Delta, Message, image_count
-from llmvision_magic.offering import Format, offer_of
+from llmvision_magic.offering import offer_of
 from llmvision_magic.pacing import Paced
-from llmvision_magic.settings import (
-    BY_NAME,
-    NO_ENVIRONMENT,
-    REQUEST_PARAMETERS,
-    Settings,
-    nearest,
-    parse_value,
-    setting_named,
-)
+from llmvision_magic.planning import Ask, Begun, Plan, checked_name, checked_value, parameters_from, place_of
+from llmvision_magic.sending import send
+from llmvision_magic.settings import Settings, nearest, setting_named
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import Spent
-from llmvision_magic.wire import Parameters, Request
-
-GO_ON = (
-    "Your last message broke off. Go on exactly after its last character, in the same form, without repeating anything "
-    "and without a word about this; begin with a space if a new word begins."
-)
-"""Asked of servers that do not go on by themselves."""
-
-
-class Ask(NamedTuple):
-    """What one cell asks.
-
-    Attributes:
-        prompt: The text as it is sent.
-        conversation: Its name, created if new; None for the current one.
-        system: System prompt from this turn on; None leaves it as it is, "" removes it.
-        once: Neither read nor write history.
-        cell: Id of the cell, where the front end gives one.
-        notes: Facts about the prompt for the reply's footer: "2 secrets masked".
-        format: How the reply is used.
-        execution: Which run of the cell asks; see `Turn`.
-        replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
-        begun: What there is already of the reply, which goes on.
-        typed: The prompt as it was typed; see `Turn`.
-        options: How it is asked; see `Turn`.
-        written: The prompt as it stands in the cell; None where it stands in none.
-        column: Which of the requests that the cell makes at once; see `Asker`.
-        ordinal: Which of the equal ones among these.
-    """
-
-    prompt: Content
-    conversation: str | None = None
-    system: str | None = None
-    once: bool = False
-    cell: str | None = None
-    notes: tuple[str, ...] = ()
-    format: Format = "markdown"
-    execution: str | None = None
-    replace: str | None = None
-    begun: str = ""
-    typed: str | None = None
-    options: Mapping[str, object] = NO_OPTIONS
-    written: str | None = None
-    column: int | None = None
-    ordinal: int = 0
-
-
-class Plan(NamedTuple):
-    """A prompt that is checked and ready to be sent; nothing is changed yet.
-
-    Attributes:
-        conversation: The one it belongs to, not yet in the session if it is new.
-        system: The system prompt that is sent.
-        parent: Id of the turn it follows; None at a beginning.
-        later_turns: How many turns will stay on the old branch, for the cell is run again.
-        asker: Who asks, where something is recorded or replayed.
-    """
-
-    ask: Ask
-    settings: Settings
-    target: Target
-    parameters: Parameters
-    conversation: Conversation
-    system: str | None
-    parent: str | None
-    later_turns: int
-    asker: Asker = NOBODY
-
-    @property
-    def model_name(self) -> str:
-        """The model asked for, by name."""
-        if self.target.model is not None:
-            return self.target.model
-        from llmvision_magic.local import model_name
-
-        return model_name(environ=self.settings.environment.variables())
-
-    def history(self) -> list[Turn]:
-        """The turns that are sent along, oldest first."""
-        return [] if self.ask.once else self.conversation.sendable(self.parent)
-
-    def messages(self, leave_out: int = 0) -> tuple[Message, ...]:
-        """What is sent, with so many of the oldest turns left out."""
-        before, begun = None if self.ask.once else self.parent, self.ask.begun
-        prompt, system = self.ask.prompt, self.system
-        return self.conversation.messages(prompt, system=system, before=before, leave_out=leave_out, begun=begun)
-
-    def request(self, model: str, leave_out: int = 0, *, asked: bool = False) -> Request:
-        """The request for a model.
-
-        Args:
-            asked: Ask in words that the reply goes on, for servers that do not go on by themselves.
-        """
-        messages = self.messages(leave_out) + ((Message("user", GO_ON),) if asked else ())
-        return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")))
-
-
-class Begun(NamedTuple):
-    """A prompt that is in the history and not yet sent.
-
-    Attributes:
-        turn: None when the history is not written.
-        fallback: The head as it was before.
-    """
-
-    plan: Plan
-    turn: Turn | None
-    fallback: str | None
 
 
 class Session:
@@ -324,7 +198,7 @@ class Session:
         name = ask.conversation or self.current
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
         self.journal.catch_up(conversation)
-        parent, later_turns = _place(ask, conversation, settings)
+        parent, later_turns = place_of(ask, conversation, settings)
         return Plan(
             ask=ask,
             settings=settings,
@@ -457,33 +331,7 @@ class Session:
     def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
         self._await_turn_before(plan, take, stop)
-        line = self.connections.open(plan.target, plan.settings, take, stop, plan.asker)
-        sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
-        left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
-        asked = False
-        while not stop.is_set:
-            request = plan.request(line.model, left_out, asked=asked)
-            take(Sending(left_out, asked, line.recorded(request) if line.recorded else None))
-            began = False
-            try:
-                for event in line.client.stream(request, stop, before_reading=pause):
-                    began = began or isinstance(event, Delta)
-                    take(event)
-                return
-            except ContextTooLong as error:
-                if began or left_out >= len(sizes):
-                    raise
-                excess = None
-                if error.prompt_tokens and error.context_tokens:
-                    excess = 1 - 0.9 * error.context_tokens / error.prompt_tokens
-                left_out = more_to_leave_out(sizes, left_out, excess)
-            except RequestRefused as error:
-                # Some servers want the last message to be the user's, and say so with one of these.
-                if began or asked or not plan.ask.begun or error.status not in (400, 422):
-                    if not isinstance(error, ServerBusy | KeyRefused) or "image" in error.server_message.lower():
-                        hint_at_images(error, plan.messages(left_out))
-                    raise
-                asked = True
+        send(plan, self.connections, take, pause, stop)
 
     def _await_turn_before(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
         """Wait until the reply that this prompt follows has ended: in the background, or in another kernel."""
@@ -499,58 +347,3 @@ class Session:
             while not stop.is_set and self.journal.arrives_elsewhere(plan.conversation, plan.parent):
                 time.sleep(0.05)
                 self.journal.catch_up(plan.conversation)
-
-
-def _place(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
-    if ask.once:
-        return None, 0
-    if ask.replace:
-        return conversation.place_of(conversation.turn_at(ask.replace))
-    cell = ask.cell if settings.get("rerun") == "replace" else None
-    return conversation.place_for(cell, ask.execution)
-
-
-def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
-    if line.recorded is not None:  # as many as when it was recorded
-        counts = range(len(sizes) + 1)
-        return next((count for count in counts if line.recorded(plan.request(line.model, count))), 0)
-    if line.context_tokens is None or line.count_tokens is None:
-        return 0
-    return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.count_tokens)
-
-
-def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:
-    """Add to what a server said, when it was sent images, that they may be the reason."""
-    count = sum(image_count(message.content) for message in messages)
-    if count:
-        images = "an image" if count == 1 else f"{count} images"
-        error.args = (f"{error} The messages hold {images}: the model may not take any; `-m MODEL` asks another.",)
-
-
-def checked_name(name: str) -> str:
-    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``.
-
-    Raises:
-        InvalidInput: It is something else.
-    """
-    if not name or not all(character.isalnum() or character in "-_." for character in name):
-        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
-    return name
-
-
-def checked_value(name: str, value: object) -> object:
-    """A setting's value as it is used.
-
-    Raises:
-        InvalidInput: It is none that the setting can have.
-    """
-    parsed = parse_value(BY_NAME[name], value)
-    # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
-    parameters_from(Settings([("conversation", {name: parsed})], NO_ENVIRONMENT))
-    return parsed
-
-
-def parameters_from(settings: Settings) -> Parameters:
-    """The request parameters among the settings, their ranges checked."""
-    given = {name: settings.get(name) for name in REQUEST_PARAMETERS}
-    return Parameters(**given, extra=settings.get("param") or {})  # type: ignore[arg-type]  # checked by Parameters

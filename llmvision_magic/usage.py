@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -13,7 +12,6 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Reply
 
 
-@dataclass(slots=True)
 class Spent:
     """Tokens of one model in one conversation.
 
@@ -22,10 +20,11 @@ class Spent:
         told: Replies whose server told the usage.
     """
 
-    replies: int = 0
-    told: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    def __init__(self, replies: int = 0, told: int = 0, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+        self.replies = replies
+        self.told = told
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""

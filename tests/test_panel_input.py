@@ -399,6 +399,17 @@ def test_a_prompt_that_was_taken_stays_until_its_turn_is_there(page: Page):
     expect(panel.root.get_by_role("article", name="Waiting prompt")).to_have_count(0)
 
 
+def test_turns_of_cells_are_not_taken_for_the_prompt_that_waits(page: Page):
+    panel = Panel(page)
+    panel.hold()
+    panel.input.fill("Say **it** of {{df}}")
+    panel.input.press("Enter")
+    panel.show_turn(turn(1, "Of a cell", asked_in="cell"))
+    expect(panel.root.get_by_role("article", name="Waiting prompt")).to_have_count(1)
+    panel.show_turn(turn(2, "Say **it** of {{df}}", None))
+    expect(panel.root.get_by_role("article", name="Waiting prompt")).to_have_count(0)
+
+
 def test_a_refused_prompt_comes_back_with_its_files_and_the_sentence(page: Page):
     panel = Panel(page)
     panel.answer("ask", {"kind": "sorry", "key": "", "text": "There is no variable `dff`; did you mean `df`?"})

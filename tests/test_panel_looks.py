@@ -212,8 +212,10 @@ def test_beside_the_notebook_the_panel_fills_its_place(page: Page):
     for height in (760, 500):
         page.set_viewport_size({"width": 900, "height": height})
         page.wait_for_function(
-            "height => Math.abs("
-            "document.querySelector('.llmvm-panel').getBoundingClientRect().bottom - (height - 6)) < 2",
+            """height => {
+              const { bottom } = document.querySelector('.llmvm-panel').getBoundingClientRect();
+              return Math.abs(bottom - (height - 6)) < 2;
+            }""",
             arg=height,
         )
         assert page.evaluate(

@@ -95,7 +95,7 @@ def load(path: Path) -> Conversation:
 
 
 def _conversation_from(document: dict[str, object]) -> Conversation:
-    from llmvision_magic.session import checked_name
+    from llmvision_magic.planning import checked_name
 
     name, system, head, turns = (document[key] for key in ("name", "system", "head", "turns"))
     if not isinstance(name, str) or not isinstance(system, str | None) or not isinstance(turns, list):

@@ -122,7 +122,7 @@ def _joined(name: str, turns: list[Turn]) -> Conversation:
     A turn follows the one it followed; where that is not in the notebook, for its cell was run again or is gone, the
     turn before it on the page. The conversation stands at the last turn on the page that no other follows.
     """
-    from llmvision_magic.session import checked_name
+    from llmvision_magic.planning import checked_name
 
     try:
         conversation = Conversation(checked_name(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -40,7 +39,6 @@ THIS_PROCESS = uuid4().hex
 """Names this process: after a restart the front end calls the kernel by the same id, and its variables are gone."""
 
 
-@dataclass(frozen=True, slots=True)
 class Origin:
     """The kernel that writes.
 
@@ -50,9 +48,10 @@ class Origin:
         pid: Its process.
     """
 
-    notebook: str | None = None
-    kernel: str = field(default_factory=lambda: uuid4().hex)
-    pid: int = field(default_factory=os.getpid)
+    def __init__(self, notebook: str | None = None, kernel: str | None = None) -> None:
+        self.notebook = notebook
+        self.kernel = kernel or uuid4().hex
+        self.pid = os.getpid()
 
 
 def place_from(environment: Environment) -> Place:

@@ -30,7 +30,8 @@ from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
-    from llmvision_magic.session import Ask, Begun, Session
+    from llmvision_magic.planning import Ask, Begun
+    from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
 
 INTERVAL = 0.4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import copy
 from typing import TYPE_CHECKING, cast
 
 from llmvision_magic.asked import SAYABLE, joined, written
@@ -13,7 +13,8 @@ from llmvision_magic.kernel.history import first_words, history_page, tree_page
 from llmvision_magic.kernel.options import CellLine, parse_cell_line, split_line
 from llmvision_magic.kernel.pages import code_span, counted
 from llmvision_magic.messages import image_count, text_of
-from llmvision_magic.session import Ask, Session
+from llmvision_magic.planning import Ask
+from llmvision_magic.session import Session
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.commands import Front
@@ -148,9 +149,11 @@ class Branching:
 
 def asked_again(options: Mapping[str, object], said: CellLine) -> CellLine:
     """The line to ask with: a verb's own, with the settings, the format and the variable from the turn's options."""
-    given = {name: value for name, value in options.items() if name in SAYABLE}
-    out, form = options.get("out"), options.get("format", "markdown")
-    return replace(said, given=given, out=cast("str | None", out), format=cast("Format", form))
+    line = copy(said)
+    line.given = {name: value for name, value in options.items() if name in SAYABLE}
+    line.out = cast("str | None", options.get("out"))
+    line.format = cast("Format", options.get("format", "markdown"))
+    return line
 
 
 def _what_is_not_known(turn: Turn) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
     from llmvision_magic.kernel.compared import Compared
     from llmvision_magic.kernel.publishing import Publisher
-    from llmvision_magic.session import Begun, Session
+    from llmvision_magic.planning import Begun
+    from llmvision_magic.session import Session
 
 LEAST_INTERVAL = 0.15
 """Seconds between two updates, at least; all columns go along with each."""

@@ -8,8 +8,8 @@ import re
 from llmvision_magic.fitting import size_of
 from llmvision_magic.kernel.pages import code_span, counted
 from llmvision_magic.messages import image_count, text_of
+from llmvision_magic.planning import Plan
 from llmvision_magic.prompt.shown import fenced
-from llmvision_magic.session import Plan
 from llmvision_magic.wire.request import encoded
 
 BYTES_A_TOKEN = 4

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.pages import code_span, counted
-from llmvision_magic.session import checked_name
+from llmvision_magic.planning import checked_name
 from llmvision_magic.settings import DOTENV
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.compared import Compared
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.messages import Content
+    from llmvision_magic.planning import Ask
     from llmvision_magic.prompt import Composed, Values
-    from llmvision_magic.session import Ask, Session
+    from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
 
 Shell = Any
@@ -93,7 +94,7 @@ class ChatMagics(Magics):
 
     def _run_cell(self, line: str, cell: str, stop: Stop) -> None:
         from llmvision_magic.kernel.options import parse_cell_line
-        from llmvision_magic.session import Ask
+        from llmvision_magic.planning import Ask
 
         options = parse_cell_line(line)
         prompt = cell.strip("\n").rstrip()
@@ -146,7 +147,7 @@ class ChatMagics(Magics):
     def ask(self, prompt: str) -> None:
         """Ask in one line."""
         from llmvision_magic.kernel.options import CellLine
-        from llmvision_magic.session import Ask
+        from llmvision_magic.planning import Ask
 
         stop = Stop()
         with interrupting(stop):
@@ -158,8 +159,8 @@ class ChatMagics(Magics):
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
         from llmvision_magic.kernel.options import CellLine
+        from llmvision_magic.planning import Ask
         from llmvision_magic.prompt import fix_prompt
-        from llmvision_magic.session import Ask
 
         failure = self.failures.last()
         if failure is None:

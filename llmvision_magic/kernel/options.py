@@ -8,7 +8,6 @@ import io
 import keyword
 import re
 import shlex
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
@@ -94,7 +93,6 @@ NOT_KEPT = ("name", "replace", "once", "dry_run")
 KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
 
 
-@dataclass(slots=True)
 class CellLine:
     """A ``%%chat`` line, understood.
 
@@ -103,20 +101,21 @@ class CellLine:
         said: All that stands on the line, by name.
     """
 
-    name: str | None = None
-    system: str | None = None
-    out: str | None = None
-    once: bool = False
-    raw: bool = False
-    dry_run: bool = False
-    attach: list[str] = field(default_factory=list)
-    image: list[str] = field(default_factory=list)
-    format: Format = "markdown"
-    replace: str | None = None
-    background: bool = False
-    compare: Compared | None = None
-    given: dict[str, object] = field(default_factory=dict)
-    said: dict[str, object] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.system: str | None = None
+        self.out: str | None = None
+        self.once = False
+        self.raw = False
+        self.dry_run = False
+        self.attach: list[str] = []
+        self.image: list[str] = []
+        self.format: Format = "markdown"
+        self.replace: str | None = None
+        self.background = False
+        self.given: dict[str, object] = {}
+        self.compare: Compared | None = None
+        self.said: dict[str, object] = {}
 
     @property
     def kept(self) -> dict[str, object]:

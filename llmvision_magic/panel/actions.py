@@ -10,8 +10,8 @@ from llmvision_magic.asked import SAYABLE, Options
 from llmvision_magic.audience import Elsewhere
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
+from llmvision_magic.planning import Ask
 from llmvision_magic.prompt import Composed
-from llmvision_magic.session import Ask
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from llmvision_magic.panel.host import Host
 from llmvision_magic.panel.kept import Kept
 from llmvision_magic.panel.requests import Request
 from llmvision_magic.panel.showing import Showing
+from llmvision_magic.planning import checked_value
 from llmvision_magic.rendering import stylesheet
-from llmvision_magic.session import checked_value
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
 
 PARAMETERS = ("model", *REQUEST_PARAMETERS)

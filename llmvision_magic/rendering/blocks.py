@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,7 +55,6 @@ class Definitions:
             return
 
 
-@dataclass(frozen=True)
 class Block:
     """A part of a reply, from the beginning of a top-level block to that of the next, or a part of a long block.
 
@@ -68,12 +66,35 @@ class Block:
         is_growing: Whether it is the tail. A growing part of a long fence has no colours yet: it is sent many times.
     """
 
-    source: str
-    definitions: Definitions = field(default_factory=Definitions, repr=False, compare=False)
-    head: str = ""
-    part_of: int | None = None
-    is_growing: bool = field(default=False, compare=False)
-    _block_tokens: list[Token] | None = field(default=None, repr=False, compare=False)
+    def __init__(
+        self,
+        source: str,
+        definitions: Definitions | None = None,
+        head: str = "",
+        part_of: int | None = None,
+        *,
+        is_growing: bool = False,
+        block_tokens: list[Token] | None = None,
+    ) -> None:
+        self.source = source
+        self.definitions = definitions or Definitions()
+        self.head = head
+        self.part_of = part_of
+        self.is_growing = is_growing
+        self._block_tokens = block_tokens
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return f"Block{self._value!r}"
+
+    @property
+    def _value(self) -> tuple[str, str, int | None]:
+        return self.source, self.head, self.part_of
 
     @cached_property
     def tokens(self) -> list[Token] | None:
@@ -100,7 +121,7 @@ class Block:
         source = self.source[-length:]
         if len(self.source) > length and source.partition("\n")[2].strip():
             source = source.partition("\n")[2]
-        return Block(source, self.definitions, self.head or self._opening(), self.part_of, self.is_growing)
+        return Block(source, self.definitions, self.head or self._opening(), self.part_of, is_growing=self.is_growing)
 
     def _opening(self) -> str:
         """The lines that parts of the block need before them: of a fence the first one, of a table the first two."""
@@ -178,7 +199,7 @@ class Blocks:
     def _hand_over(self, length: int, finished: list[Block], tokens: list[Token] | None = None) -> None:
         """Finish the first `length` characters of the tail, whose block tokens may be known."""
         source = self._tail[:length]
-        finished.append(Block(source, self._definitions, self._head, self._part_of, _block_tokens=tokens))
+        finished.append(Block(source, self._definitions, self._head, self._part_of, block_tokens=tokens))
         self._tail = self._tail[length:]
         self._definitions.add(finished[-1].source)
 

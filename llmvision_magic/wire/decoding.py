@@ -12,7 +12,7 @@ from typing import Literal
 from llmvision_magic.errors import BadResponse, ChatError, ReplyCut
 from llmvision_magic.messages import Delta, Usage
 from llmvision_magic.wire import failures
-from llmvision_magic.wire.events import Shape, end_of_event, read_events, whole_events
+from llmvision_magic.wire.events import Shape, end_of_event, is_whole, read_events, whole_events
 from llmvision_magic.wire.wording import Server, first_words, mapping, parsed
 
 LARGEST_EVENT = 16 * 1024 * 1024  # bytes
@@ -20,8 +20,9 @@ END_MARK = "[DONE]"
 _SHORTEST_CHUNK = 32  # characters; what is shorter may be the end mark
 _DECODER = json.JSONDecoder()
 
-LESSONS = 8
-"""How often the shape of events is learned for less than so many of them: some servers put something new into each."""
+LESSONS = 16
+"""Events that are looked at one by one to learn their shape, until as many were read by it: some servers put something
+new into each."""
 
 _SAMPLE = "a text that is not in an event"
 
@@ -104,13 +105,16 @@ class StreamDecoder:
                     pieces, place = self._shape.read(text, place)
                     if pieces:
                         self._heard()
-                        self._shape.count += len(pieces)
+                        self._lessons = min(self._lessons + len(pieces), LESSONS)
                         index, origin = self._shape_of[0], self._origin
                         for piece in pieces:
                             if piece:
                                 yield Delta(piece, index, None, None, None, *origin)
                         continue
-                end = end_of_event(text, place) if self._lessons else len(text)
+                end = len(text)
+                if self._lessons:
+                    self._lessons -= 1
+                    end = end_of_event(text, place)
                 yield from self._decoded_events(text[place:end])
                 place = end
             if self.ended:
@@ -158,18 +162,20 @@ class StreamDecoder:
         Where another text in the same place is what the parser then finds, and nothing else has changed, any text is:
         a string that ends where it should cannot change how the rest is read.
         """
-        if self._shape is not None:
-            self._lessons = LESSONS if self._shape.count >= LESSONS else self._lessons
-            self._shape = None
-        self._lessons -= 1
-        before, quoted, after = text.partition(f'"{delta.text}"')
-        if not quoted or not self._lessons:
-            return
-        found = [(event.event, _json(event.data)) for event in read_events(f'{before}"{_SAMPLE}"{after}') if event.data]
-        if len(found) == 1 and isinstance(found[0][1], dict) and found[0][0] != "error":
-            other = self._plain(found[0][1])
-            if other is not None and replace(other, text=delta.text) == delta and other.text == _SAMPLE:
+        self._shape = None
+        for quoted in {json.dumps(delta.text), json.dumps(delta.text, ensure_ascii=False)}:
+            before, found, after = text.partition(quoted)
+            if found and self._try_plain(f'{before}"{_SAMPLE}"{after}') == replace(delta, text=_SAMPLE):
                 self._shape, self._shape_of = Shape(f'{before}"', f'"{after}'), (delta.index, self._raw_origin[0])
+
+    def _try_plain(self, text: str) -> Delta | None:
+        """The delta of a text that is one plain event; None when it is anything else."""
+        try:
+            found = [(event.event, _json(event.data)) for event in read_events(text) if event.data]
+        except (ValueError, RecursionError):
+            return None
+        name, value = found[0] if len(found) == 1 else ("error", None)
+        return self._plain(value) if name != "error" and isinstance(value, dict) else None
 
     def _guarded(self) -> Iterator[str]:
         """The text; an event without end is refused, the last event is completed."""
@@ -199,7 +205,9 @@ class StreamDecoder:
         if type(piece) is not dict or type(index) is not int or choice.get("finish_reason") is not None:
             return None
         text = piece.get("content")
-        if not text or type(text) is not str or index not in self._seen or not text.isascii() or "role" in piece:
+        if not text or type(text) is not str or index not in self._seen or "role" in piece:
+            return None
+        if not text.isascii() and not is_whole(text):
             return None
         if value.get("usage") is not None or value.get("id") != self._raw_origin[0]:
             return None

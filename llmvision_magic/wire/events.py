@@ -79,15 +79,11 @@ class Shape:
     Args:
         before: An event up to the first character of its text, from its very beginning.
         after: The rest of the event, from the quote after the text, its blank line included.
-
-    Attributes:
-        count: For whoever reads by it: how many events had this shape.
     """
 
     def __init__(self, before: str, after: str) -> None:
         self._before = before
         self._after = after
-        self.count = 0
 
     def read(self, text: str, place: int) -> tuple[list[str], int]:
         """The pieces of text of the events at `place`, as many as have this shape, and where the next event begins."""
@@ -113,7 +109,15 @@ def _unescaped(raw: str) -> str | None:
     """What stands between the quotes of a JSON string; None if that is no whole string, or holds half a character."""
     try:
         piece: str = json.loads(f'"{raw}"')
-        piece.encode()
     except ValueError:
         return None
-    return piece
+    return piece if is_whole(piece) else None
+
+
+def is_whole(text: str) -> bool:
+    """Whether no character is half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

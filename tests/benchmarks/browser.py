@@ -40,13 +40,19 @@ class Task:
     end: float
 
 
-def traced(model: str, server: ModelServer, home: Path, browser: str, runs: int) -> list[MainThread]:
+def traced(
+    model: str, server: ModelServer, home: Path, browser: str, runs: int, *, panel: bool = False
+) -> list[MainThread]:
     """Run the chat in a real JupyterLab, a fresh one each time, for a second page would open what the first had open.
+
+    Args:
+        panel: Ask in the panel and not in a cell.
 
     Raises:
         NotMeasured: The trace does not show the page's main thread.
     """
-    return [_run(model, server, browser, home / f"lab-{run}") for run in range(runs)]
+    run_one = _run_panel if panel else _run
+    return [run_one(model, server, browser, home / f"lab-{run}") for run in range(runs)]
 
 
 def _run(model: str, server: ModelServer, browser: str, home: Path) -> MainThread:
@@ -73,6 +79,31 @@ def _run(model: str, server: ModelServer, browser: str, home: Path) -> MainThrea
         raise NotMeasured("the chat ended before the reply did")
     tasks = _tasks(json.loads(trace)["traceEvents"])
     return _summary(tasks, first + shift, last + shift)
+
+
+def _run_panel(model: str, server: ModelServer, browser: str, home: Path) -> MainThread:
+    work = home / "notebooks"
+    work.mkdir(parents=True)
+    cells = "%load_ext llmvision_magic", f"%chat set model {WARM_UP}", "%chat panel", f"%chat set model {model}"
+    write_notebook(work / "benchmark.ipynb", *cells)
+    with running_lab(home, work, LLMVISION_BASE_URL=server.url) as address, chromium(browser) as page:
+        notebook = Notebook(page, address, "benchmark.ipynb")
+        notebook.command("notebook:run-all-cells")
+        notebook.wait_idle()
+        prompt = page.locator(".llmvm-panel .lp-input").first
+        tracer = page.context.browser
+        shift = time.monotonic() - time.time()
+        prompt.fill("Hello")
+        tracer.start_tracing(page=page, categories=CATEGORIES)
+        prompt.press("Enter")
+        first, last = server.times(model, wait=60.0)
+        time.sleep(AFTERWARDS)
+        trace = tracer.stop_tracing()
+        if page.locator(".llmvm-panel .lp-turn[data-status=complete]").count() != 1:
+            raise NotMeasured("the panel shows no complete reply")
+    if last is None:
+        raise NotMeasured("the chat ended before the reply did")
+    return _summary(_tasks(json.loads(trace)["traceEvents"]), first + shift, last + shift)
 
 
 def _summary(tasks: list[Task], first: float, last: float) -> MainThread:

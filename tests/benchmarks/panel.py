@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
@@ -14,7 +15,10 @@ from typing import Any
 from measures import WARM_UP, Document, ModelServer, NotMeasured, cpu_time, fresh_kernel
 from meter import size
 from panels import PanelPage, shown_text
-from systems import PRODUCT
+from rows import FAST, GIANTS, MIDDLE, MIXED, SLOW, STEADY, Row, Runs
+from systems import FLOOR, PRODUCT
+
+REPLIES = (*MIXED, *GIANTS)
 
 AFTERWARDS = 1.5
 """Seconds after the end that still count: the transcript that is saved with the notebook is sent there."""
@@ -106,3 +110,29 @@ def _hear_for(page: PanelPage, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         page.kernel.hear(end - time.monotonic())
+
+
+def panel_rows(runs: Runs, panels: list[dict[str, PanelMeasured]]) -> Iterator[Row]:
+    """The panel's rows: the goals are those of cells."""
+
+    def row(
+        label: str, model: str, value: Callable[[PanelMeasured], float], must: float, reach: float, digits: int = 1
+    ) -> Row:
+        values = [value(panel[model]) for panel in panels if model in panel]
+        return Row(f"panel: {label}, {model}", values, must, reach, digits, "" if values else "left out by the options")
+
+    for model, must, reach in ((FAST, 1.4, 1.0), (STEADY, 1.7, 1.2), (SLOW, 2.3, 1.7)):
+        ratios = [
+            panel[model].cpu / run[FLOOR.name, model].cpu
+            for run, panel in zip(runs, panels, strict=True)
+            if model in panel and (FLOOR.name, model) in run
+        ]
+        note = "with the transcript that is saved" if ratios else "left out by the options"
+        yield Row(f"panel: kernel CPU ÷ floor, {model}", ratios, must, reach, 2, note)
+    limits = ((FAST, 6, 4.5), (STEADY, 7.5, 6), (MIDDLE, 12, 9), (SLOW, 30, 22), *((name, 50, 30) for name in GIANTS))
+    for model, must, reach in limits:
+        yield row("content bytes ÷ reply", model, lambda one: one.content_bytes / one.reply_bytes, must, reach)
+    yield row("first paint after first event, ms", SLOW, lambda one: one.first_paint, 10, 4)
+    yield row("largest gap between updates, ms", SLOW, lambda one: one.largest_gap, 120, 70)
+    yield row("last update after last event, ms", SLOW, lambda one: one.lag, 60, 30)
+    yield row("last update after last event, ms", FAST, lambda one: one.lag, 250, 100)

@@ -184,10 +184,10 @@ class Table:
         yield self._row(f"peak memory − floor, {FAST}, MB", FAST, more, None, None, 1, note)
 
 
-def browser_rows(found: list[MainThread], why: str) -> Iterator[Row]:
-    """JupyterLab's main thread; `why` says why nothing was found."""
+def browser_rows(found: list[MainThread], why: str, where: str = "") -> Iterator[Row]:
+    """JupyterLab's main thread; `why` says why nothing was found, `where` is put before the label."""
     during = f"{_middle(one.longest_while for one in found)} ms while it streams" if found else why
-    label = f"JupyterLab's main thread, {STEADY}"
+    label = f"{where}JupyterLab's main thread, {STEADY}"
     yield Row(f"{label}: longest task, ms", [one.longest for one in found], 100, 50, 0, during)
     yield Row(f"{label}: busy, %", [one.busy * 100 for one in found], 40, 20, 0, "" if found else why)
 

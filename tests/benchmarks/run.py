@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import MainThread, traced
 from browser_setup import browser_path
 from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
+from panel import REPLIES, PanelMeasured, measure_panel, panel_rows
 from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
 from tables import compared, comparison, judged
@@ -33,6 +34,8 @@ LIMIT = 60.0
 ALONE = (*GIANTS, THOUGHTFUL)
 """Replies that are measured with this package only."""
 
+ALL = (FAST_SHORT, *MIXED, *ALONE)
+
 COMPARED = (SLOW, MIDDLE, FAST)
 
 
@@ -40,19 +43,23 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one run of the shortest part: no numbers to quote")
+    parser.add_argument("--only", nargs="+", metavar="REPLY", choices=ALL, help=f"these replies: {', '.join(ALL)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there too")
     flag = argparse.BooleanOptionalAction
-    parser.add_argument("--lab", action=flag, help="measure JupyterLab in Chromium (default: if there is a Chromium)")
-    parser.add_argument("--others", action=flag, help="measure other systems (default: unless --quick)")
+    parser.add_argument(
+        "--lab", action=flag, help="measure JupyterLab in Chromium (default: if there is a Chromium and all is run)"
+    )
+    parser.add_argument("--others", action=flag, help="measure other systems (default: if all is run)")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs takes a number from 1")
     if options.quick:
         options.runs = 1
+    is_whole = not options.quick and options.only is None
     if options.others is None:
-        options.others = not options.quick
+        options.others = is_whole
     if options.lab is None:
-        options.lab = not options.quick and browser_path() is not None
+        options.lab = is_whole and browser_path() is not None
     return options
 
 
@@ -60,7 +67,8 @@ class Benchmark:
     """One run of everything.
 
     Attributes:
-        runs: What was measured.
+        runs: What was measured in cells.
+        panels: What was measured in the panel, by model name, for each run.
         failures: Why something was not, by system and model name.
     """
 
@@ -69,6 +77,7 @@ class Benchmark:
         self.server = server
         self.folder = folder
         self.runs: Runs = [{} for _ in range(options.runs)]
+        self.panels: list[dict[str, PanelMeasured]] = [{} for _ in range(options.runs)]
         self.failures: dict[tuple[str, str], str] = {}
         self.others = self._prepared() if options.others else []
 
@@ -86,7 +95,7 @@ class Benchmark:
 
     def plan(self) -> Iterator[tuple[str, System]]:
         """What is measured in a run, in order."""
-        for model in (FAST_SHORT, FAST, SLOW) if self.options.quick else (FAST_SHORT, *MIXED, *ALONE):
+        for model in self.options.only or ((FAST_SHORT, FAST, SLOW) if self.options.quick else ALL):
             for system in OURS if model not in ALONE else (PRODUCT,):
                 yield model, system
             if model in COMPARED:
@@ -104,18 +113,26 @@ class Benchmark:
                 except NotMeasured as error:
                     self.failures[system.name, model] = said = str(error)
                 print(f"{said} ({time.monotonic() - began:.1f} s)", file=sys.stderr)
+            for model in dict.fromkeys(name for name, _ in self.plan() if name in REPLIES):
+                print(f"run {number + 1}: {model}, panel … ", end="", file=sys.stderr, flush=True)
+                try:
+                    self.panels[number][model] = measure_panel(model, self.server, self.folder)
+                    print(f"{self.panels[number][model].cpu:.0f} ms CPU", file=sys.stderr)
+                except (NotMeasured, AssertionError) as error:
+                    print(str(error).splitlines()[0], file=sys.stderr)
 
     def missing(self, system: str, model: str) -> str:
         """Why there is no measurement."""
-        return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by --quick"
+        return self.failures.get((system, model)) or self.failures.get((FLOOR.name, model)) or "left out by the options"
 
-    def lab(self) -> tuple[list[MainThread], str]:
-        """JupyterLab's main thread, or why not."""
+    def lab(self, *, panel: bool = False) -> tuple[list[MainThread], str]:
+        """JupyterLab's main thread, or why not; with the reply in the panel instead of a cell's output."""
         if not self.options.lab:
             return [], "no Chromium" if browser_path() is None else "left out by the options"
-        print(f"{STEADY} in JupyterLab, {self.options.runs} times …", file=sys.stderr)
+        print(f"{STEADY} in {'the panel' if panel else 'JupyterLab'}, {self.options.runs} times …", file=sys.stderr)
         try:
-            return traced(STEADY, self.server, self.folder, str(browser_path()), self.options.runs), ""
+            where = self.folder / ("panel" if panel else "cell")
+            return traced(STEADY, self.server, where, str(browser_path()), self.options.runs, panel=panel), ""
         except (NotMeasured, AssertionError) as error:
             return [], str(error).splitlines()[0]
 
@@ -130,7 +147,8 @@ def main() -> None:
     with running_server() as server, tempfile.TemporaryDirectory(prefix="llmvision-bench-") as folder:
         benchmark = Benchmark(options, server, Path(folder))
         benchmark.measure()
-        rows = [*Table(benchmark.runs, benchmark.missing).rows(), *browser_rows(*benchmark.lab())]
+        rows = [*Table(benchmark.runs, benchmark.missing).rows(), *panel_rows(benchmark.runs, benchmark.panels)]
+        rows += [*browser_rows(*benchmark.lab()), *browser_rows(*benchmark.lab(panel=True), "the panel in ")]
     empty = [one.empty_cpu for run in benchmark.runs for one in run.values()]
     facts = [
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",

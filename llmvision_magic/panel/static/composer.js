@@ -62,10 +62,11 @@ export class Composer {
     this.#button.toggleAttribute("data-stopping", stops && stopping);
     this.area.disabled = Boolean(gone);
     this.area.placeholder = gone ? "" : HINT;
+    this.#grown.fit();
     this.#attach.disabled = Boolean(gone);
     this.element.toggleAttribute("data-gone", Boolean(gone));
     setText(this.#status, gone || slow || (stopping ? "Stopping …" : place));
-    this.#status.toggleAttribute("data-heard", Boolean(gone || slow || stopping));
+    this.#status.title = this.#status.textContent;
     this.#refresh();
   }
 

@@ -84,12 +84,12 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// A textarea that is as high as its text. The text stands in an unseen copy below it, which gives the height: nothing
+// A textarea that is as high as its text, or as its placeholder. The text stands in an unseen copy below it, which gives the height: nothing
 // is measured, so nothing jumps. The bound is in the style.
 export function growing(textarea) {
   const frame = make("div", { class: "lp-growing" }, textarea);
   const fit = () => {
-    frame.dataset.text = `${textarea.value}\n`;
+    frame.dataset.text = `${textarea.value || textarea.placeholder}\n`;
   };
   textarea.rows = 1;
   textarea.addEventListener("input", fit);

@@ -5,7 +5,7 @@ import { iconButton, make, safely, setText } from "./elements.js";
 const OVERFLOWING = "pre, .wide";
 
 export class ReplyBlocks {
-  element = make("div", { class: "lp-reply" });
+  element = make("div", { class: "lp-reply", role: "group", "aria-label": "Reply" });
   #pieces = [];
   #tail = null;
   #line = make("p", { class: "lp-line", hidden: true });

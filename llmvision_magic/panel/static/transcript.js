@@ -187,7 +187,7 @@ export class Transcript {
     const turn = this.#make(data);
     this.turns.push(turn);
     this.#list.append(turn.element);
-    this.waiting.turnCame(textOf(data));
+    if (data.asked_in !== "cell") this.waiting.turnCame(textOf(data));
     this.#welcome(true);
     return turn;
   }

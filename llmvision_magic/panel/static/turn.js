@@ -34,7 +34,7 @@ export class TurnPart {
     };
     const title = make("span", { class: "lp-unseen", id: freshId("turn") });
     this.title = title;
-    this.#asked = make("div", { class: "lp-asked" }, this.#prompt, this.#tools.edit);
+    this.#asked = make("div", { class: "lp-asked", role: "group", "aria-label": "You asked" }, this.#prompt, this.#tools.edit);
     const tools = ["copy", "retry", "exclude"].map((name) => this.#tools[name]);
     const foot = make("div", { class: "lp-foot" }, this.#branch, this.#left, this.#facts, make("span", { class: "lp-tools" }, ...tools));
     this.foot = foot;

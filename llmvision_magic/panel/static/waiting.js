@@ -63,6 +63,7 @@ export class WaitingPrompts {
   }
 }
 
+// Of a text only what Markdown leaves as it is, so that what was typed can be known in what is shown.
 function plain(text) {
-  return text.replace(/\s+/g, " ").trim();
+  return text.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 DELAY = 1.0
 """Seconds from the last change until it is brought up to date: a notebook is saved less often."""
 
-MOST_HTML = 60_000
-"""Characters of HTML that the newest turns may have together; the newest one stands there in any case."""
+MOST_HTML, MOST_TEXT = 60_000, 100_000
+"""Characters of HTML and of text that the newest turns may have together; the newest one stands there in any case."""
 
 # In JupyterLab and Notebook 7, by the classes of their outputs. The first rule hides the transcript while the panel
 # lives right behind it; the second what is left of one that does not: "Error displaying widget: model not found".
@@ -108,20 +108,29 @@ class Kept:
 def kept_bundle(conversation: Conversation, pages: Pages, *, folded: bool = False) -> dict[str, str]:
     """A conversation by MIME type: HTML that is self-contained, and plain text."""
     turns = conversation.path()
-    parts: list[str] = []
-    for turn in reversed(turns):
-        parts.append(_turn_html(turn, pages))
-        if sum(map(len, parts)) > MOST_HTML:
-            break
-    head = f"Chat: {conversation.name}" if turns else EMPTY
-    if len(parts) < len(turns):
-        head += f" · the {len(turns) - len(parts)} turns before these are in the text of this output"
-    body = f'<p class="foot">{escape(head)}</p>' + "".join(reversed(parts))
+    parts = _newest(turns, lambda turn: _turn_html(turn, pages), MOST_HTML)
+    texts = _newest(turns, _turn_text, MOST_TEXT)
+    head = f"Chat: {conversation.name}" + _told(len(turns) - len(parts)) if turns else EMPTY
+    body = f'<p class="foot">{escape(head)}</p>' + "".join(parts)
     body = f'<div class="llmvm">{body}</div>'
     if folded:
         body = f"<details><summary>{FOLDED}</summary>{body}</details>"
     html = f'{_STYLE}{style(body)}<div class="llmvm-kept">{body}</div>'
-    return {"text/html": html, "text/plain": "\n\n".join(map(_turn_text, turns)) or EMPTY}
+    return {"text/html": html, "text/plain": "\n\n".join([head, *texts])}
+
+
+def _newest(turns: Sequence[Turn], write: Callable[[Turn], str], most: int) -> list[str]:
+    """The last turns as texts, in order, as many as have `most` characters together; one at least."""
+    parts: list[str] = []
+    for turn in reversed(turns):
+        parts.append(write(turn))
+        if sum(map(len, parts)) > most:
+            break
+    return parts[::-1]
+
+
+def _told(missing: int) -> str:
+    return f" · {missing} turns before these are not kept here; `%chat export` has all" if missing else ""
 
 
 def _turn_html(turn: Turn, pages: Pages) -> str:

@@ -129,7 +129,7 @@ class NotebookView:
         self._line = ""
 
     def prepare(self) -> None:
-        """Load what rendering needs, in the time that the first text takes to arrive."""
+        """Load what rendering needs, while the request is answered."""
         render("")
 
     def wait(self, line: str) -> None:

@@ -29,9 +29,11 @@ types: .venv/test.done
 unit: .venv/test.done
 	$(BIN)/python -m pytest
 
-# Each cell must run to its end with the embedded model; what a model says is not compared.
+# Each lesson from its recording, all outputs compared; and then with the embedded model, whose words are not compared.
+NBVAL := env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL -u LLMVISION_REPLAY -u LLMVISION_RECORD LLMVISION_JOURNAL=off
 notebooks: .venv/test.done
-	env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL LLMVISION_JOURNAL=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
+	$(NBVAL) $(BIN)/python -m pytest --nbval -o addopts= notebooks
+	$(NBVAL) LLMVISION_REPLAY=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
 
 browser: .venv/test.done
 	$(BIN)/python tests/browser_setup.py

@@ -1,4 +1,4 @@
-"""Open the image's server as Binder would, run the quickstart in it on one core, and measure its memory."""
+"""Do as a reader on Binder would: open each lesson, run it on one core, ask something new; measure the memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -19,6 +21,12 @@ from nbclient import NotebookClient
 
 MOST_MEMORY = 2_000_000_000
 """Bytes; what Binder gives."""
+
+FRONT_DOOR = "/lab/tree/notebooks/quickstart.ipynb"
+
+NOTEBOOKS = Path("notebooks")
+
+ANOTHER_PROMPT = "%%chat --once --max-tokens 20 -o another\nSay something that stands in no recording."
 
 
 def memory_of(process: psutil.Process) -> int:
@@ -32,8 +40,27 @@ def memory_of(process: psutil.Process) -> int:
     return total
 
 
-def landing_page() -> str:
-    """Start JupyterLab, and say where its front door leads."""
+@contextmanager
+def most_memory() -> Iterator[list[int]]:
+    """The most bytes that this process and all below it have taken so far, in a list of one."""
+    most, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            most[0] = max(most[0], memory_of(psutil.Process()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """JupyterLab, as the image starts it; its address, without a slash at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -47,39 +74,63 @@ def landing_page() -> str:
             deadline = time.monotonic() + 60
             while process.poll() is None and time.monotonic() < deadline:
                 try:
-                    with urllib.request.urlopen(address, timeout=60) as answer:
-                        return answer.url.removeprefix(address)
+                    urllib.request.urlopen(f"{address}/api", timeout=60).close()
                 except urllib.error.URLError:
                     time.sleep(0.2)
+                else:
+                    yield address
+                    return
         finally:
             process.terminate()
     raise SystemExit("JupyterLab did not start")
 
 
+def check_pages(address: str, lessons: list[Path]) -> None:
+    """The front door leads to the quickstart, and the address in a badge to its lesson."""
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        page = answer.url.removeprefix(address)
+    if page != FRONT_DOOR:
+        raise SystemExit(f"JupyterLab opens on {page}, not on {FRONT_DOOR}")
+    badges = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    for lesson in lessons:
+        page = f"lab/tree/{lesson.as_posix()}"
+        if f"?urlpath={page})" not in badges:
+            raise SystemExit(f"{NOTEBOOKS / 'README.md'} has no badge for {lesson}")
+        with urllib.request.urlopen(f"{address}/{page}", timeout=60) as answer:
+            if f'"treePath": "{lesson.as_posix()}"' not in answer.read().decode():
+                raise SystemExit(f"/{page} does not open {lesson}")
+
+
+def run(lesson: Path) -> float:
+    """Run a lesson to its end as it is, and then one more prompt; the seconds that took.
+
+    The model on this machine must answer what is not recorded.
+    """
+    notebook = nbformat.read(lesson, as_version=4)
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in (ANOTHER_PROMPT, "print(another.model)")]
+    kernel = KernelManager(kernel_name="python3")
+    begin = time.monotonic()
+    try:
+        folder = {"metadata": {"path": str(lesson.parent)}}
+        NotebookClient(notebook, timeout=300, km=kernel, resources=folder).execute()
+    finally:
+        kernel.shutdown_kernel(now=True)
+    *_, reply, model = notebook.cells
+    if "embedded model" not in reply.outputs[0]["data"]["text/html"]:
+        raise SystemExit(f"{lesson}: another prompt was not answered by the embedded model, but by {model.outputs}")
+    return time.monotonic() - begin
+
+
 def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    page = landing_page()
-    if page != "/lab/tree/notebooks/quickstart.ipynb":
-        raise SystemExit(f"JupyterLab opens on {page}, not on the quickstart")
-    most = 0
-    over = threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not over.wait(0.2):
-            most = max(most, memory_of(psutil.Process()))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        notebook = nbformat.read(Path("notebooks/quickstart.ipynb"), as_version=4)
-        NotebookClient(notebook, timeout=300, km=KernelManager(kernel_name="python3")).execute()
-    finally:
-        over.set()
-        watcher.join()
-    print(f"The quickstart ran on one core; it and all its processes took {most / 1e6:.0f} MB.")
-    if most > MOST_MEMORY:
+    lessons = sorted(NOTEBOOKS.glob("*.ipynb"))
+    with most_memory() as most, running_server() as address:
+        check_pages(address, lessons)
+        for lesson in lessons:
+            print(f"{lesson}: {run(lesson):.0f} s on one core", flush=True)
+    print(f"JupyterLab, a lesson and the model took at most {most[0] / 1e6:.0f} MB.")
+    if most[0] > MOST_MEMORY:
         raise SystemExit(f"that is more than {MOST_MEMORY / 1e6:.0f} MB")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the commands of the Binder image's build in a clean environment, then the quickstart on one core.
+# Run the commands of the Binder image's build in a clean environment, then each lesson on one core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

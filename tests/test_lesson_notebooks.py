@@ -216,7 +216,10 @@ def test_student_runs_the_lessons_in_jupyterlab(page: Page, tmp_path: Path, them
 def scrolled(page: Page) -> Iterator[int]:
     """Show the open notebook from its beginning to its end, one screen after the other."""
     cells = page.locator(".jp-WindowedPanel-outer").first
-    height, shown = cells.evaluate("one => [one.scrollHeight, one.clientHeight]")
-    for number, top in enumerate(range(0, height, shown)):
+    height, shown = cells.evaluate(
+        "one => [[...one.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom"
+        " - one.getBoundingClientRect().top + one.scrollTop, one.clientHeight]"
+    )
+    for number, top in enumerate(range(0, int(height), shown)):
         cells.evaluate("(one, top) => { one.scrollTop = top; }", top)
         yield number

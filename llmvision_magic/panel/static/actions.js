@@ -13,6 +13,7 @@ export class TurnActions {
   #say;
   #refuse;
   #timers = new Set();
+  #signal;
 
   constructor({ link, transcript, notebook, say, refuse, signal }) {
     this.#link = link;
@@ -20,6 +21,7 @@ export class TurnActions {
     this.#notebook = notebook;
     this.#say = say;
     this.#refuse = refuse;
+    this.#signal = signal;
     signal.addEventListener("abort", () => this.#timers.forEach(clearTimeout));
   }
 
@@ -96,6 +98,7 @@ export class TurnActions {
   }
 
   #done(button, words) {
+    if (this.#signal.aborted) return; // copying takes a moment
     this.#say(words);
     if (button.dataset.done !== undefined) return;
     button.dataset.done = "";

@@ -95,6 +95,7 @@ export class KernelLink {
   }
 
   close() {
+    this.gone = true;
     for (const { timer } of this.#open.values()) clearTimeout(timer);
     this.#open.clear();
     this.onPatience = () => {};

@@ -128,13 +128,18 @@ class Session:
                 watcher.changed()
 
     def drop(self, name: str) -> None:
-        """Forget a conversation with all its turns, on disk too. When it was the last one, an empty `main` begins.
+        """Forget a conversation with all its turns, on disk too; replies that arrive in it end.
+
+        When it was the last one, an empty `main` begins.
 
         Raises:
             InvalidInput: There is none of that name, or the disk would keep it.
         """
         conversation = self.conversation(name)
         self.journal.drop(conversation)
+        for turn_id in list(conversation.turns):
+            if (stop := self.stops.get(turn_id)) is not None:
+                stop.set("interrupted")
         del self.conversations[conversation.name]
         if not self.conversations:
             self.conversations["main"] = Conversation("main")

@@ -79,8 +79,8 @@ class PanelPage:
 
         return self.until(found, f"{kind} {values}")
 
-    def ask(self, text: str, *buffers: bytes, key: str = "k", files: object = (), subshell: str | None = None) -> None:
-        """Type a prompt and send it."""
+    def ask(self, text: str, *buffers: bytes, key: str = "", files: object = (), subshell: str | None = None) -> None:
+        """Type a prompt and send it; a key that has been there is the same prompt sent again."""
         self.send({"do": "ask", "key": key, "text": text, "files": list(files)}, *buffers, subshell=subshell)
 
     def turns(self) -> list[dict[str, Any]]:

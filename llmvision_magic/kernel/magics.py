@@ -73,6 +73,7 @@ class ChatMagics(Magics):
         self.failures = Failures(shell)
         self._background: Background | None = None
         self._closing: list[Callable[[], None]] = []
+        self._panels: dict[str, tuple[str, Callable[[], None]]] = {}
 
     @property
     def session(self) -> Session:
@@ -243,10 +244,17 @@ class ChatMagics(Magics):
         from llmvision_magic.panel import ChatPanel
         from llmvision_magic.panel.docking import docked
 
+        cell, execution = self._cell_id(), self._execution()
+        ran, close = self._panels.get(cell or "", (execution, None))
         if side:
-            docked(lambda: ChatPanel(conversation))
+            panel = docked(lambda: ChatPanel(conversation))
         else:
-            ChatPanel(conversation)._ipython_display_()
+            panel = ChatPanel(conversation)
+            panel._ipython_display_()
+        if close is not None and ran != execution:  # the cell is run again: nobody else has its first panel
+            close()
+        if cell is not None:
+            self._panels[cell] = execution, panel.close
 
     def read_secret(self, prompt: str) -> str:
         """Ask for a secret with hidden input.

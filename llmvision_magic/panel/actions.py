@@ -28,21 +28,20 @@ class Actions:
         self._host = host
         self._showing = showing
 
-    def run(self, request: Request) -> None:
-        """Do what is asked.
+    def run(self, request: Request, conversation: Conversation) -> None:
+        """Do what is asked, in that conversation.
 
         Raises:
             ChatError: It cannot be done; nothing has changed.
         """
-        getattr(self, f"do_{request.do}")(request)
+        getattr(self, f"do_{request.do}")(request, conversation)
         self._host.session.note()
 
-    def do_ask(self, request: Request) -> None:
-        conversation = self._showing.conversation
+    def do_ask(self, request: Request, conversation: Conversation) -> None:
         self._ask(conversation, self._composed(conversation, request.text, {}, request.files), request.text, {})
 
-    def do_edit(self, request: Request) -> None:
-        conversation, turn = self._turn(request)
+    def do_edit(self, request: Request, conversation: Conversation) -> None:
+        turn = _turn(request, conversation)
         options = turn.options or {}
         composed = self._composed(conversation, request.text, options)
         if "image" not in options and not isinstance(turn.prompt, str):  # files that were dropped here
@@ -51,27 +50,27 @@ class Actions:
             composed = Composed(content, composed.notes)
         self._ask(conversation, composed, request.text, options, replace=turn.id)
 
-    def do_retry(self, request: Request) -> None:
-        conversation, turn = self._turn(request)
+    def do_retry(self, request: Request, conversation: Conversation) -> None:
+        turn = _turn(request, conversation)
         self._ask(conversation, Composed(turn.prompt), turn.typed, turn.options or {}, replace=turn.id)
 
-    def do_continue(self, request: Request) -> None:
-        conversation, turn = self._turn(request)
+    def do_continue(self, request: Request, conversation: Conversation) -> None:
+        turn = _turn(request, conversation)
         if turn.status == "partial" or turn.is_whole or not turn.text:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
         asked = Composed(turn.prompt)
         self._ask(conversation, asked, turn.typed, turn.options or {}, replace=turn.id, begun=turn.text)
 
-    def do_branch(self, request: Request) -> None:
-        conversation, turn = self._turn(request)
+    def do_branch(self, request: Request, conversation: Conversation) -> None:
+        turn = _turn(request, conversation)
         conversation.go_to(conversation.newest_after(turn.id))
 
-    def do_exclude(self, request: Request) -> None:
-        conversation, turn = self._turn(request)
+    def do_exclude(self, request: Request, conversation: Conversation) -> None:
+        turn = _turn(request, conversation)
         conversation.exclude(turn.id, request.excluded)
         self._host.session.journal.keep(conversation, {turn.id: None})
 
-    def do_new(self, request: Request) -> None:
+    def do_new(self, request: Request, _: Conversation) -> None:
         session = self._host.session
         name = request.name or next(
             name
@@ -81,20 +80,14 @@ class Actions:
         session.new(name)
         self._showing.go_to(name)
 
-    def do_use(self, request: Request) -> None:
+    def do_use(self, request: Request, _: Conversation) -> None:
         self._showing.go_to(request.name)
 
-    def do_rename(self, request: Request) -> None:
+    def do_rename(self, request: Request, _: Conversation) -> None:
         self._host.session.rename(request.name, request.to)
 
-    def do_drop(self, request: Request) -> None:
+    def do_drop(self, request: Request, _: Conversation) -> None:
         self._host.session.drop(request.name)
-
-    def _turn(self, request: Request) -> tuple[Conversation, Turn]:
-        conversation = self._showing.conversation
-        if request.turn not in conversation.turns:
-            raise InvalidInput("That turn is no longer in this conversation.")
-        return conversation, conversation.turns[request.turn]
 
     def _composed(
         self, conversation: Conversation, text: str, options: Options, files: tuple[File, ...] = ()
@@ -140,3 +133,9 @@ class Actions:
 
         stop = Stop()
         threading.Thread(target=run, name="llmvision-panel", daemon=True).start()
+
+
+def _turn(request: Request, conversation: Conversation) -> Turn:
+    if request.turn not in conversation.turns:
+        raise InvalidInput("That turn is no longer in this conversation.")
+    return conversation.turns[request.turn]

@@ -46,6 +46,8 @@ class Request:
         count: How many.
         name: Of a conversation.
         to: Its new name.
+        conversation: Name of the conversation that the page showed then; "" where it does not say.
+        again: Whether the page may have missed something, and wants all there is.
     """
 
     do: str
@@ -57,6 +59,8 @@ class Request:
     name: str = ""
     to: str = ""
     excluded: bool = False
+    conversation: str = ""
+    again: bool = False
     files: tuple[File, ...] = field(default=(), repr=False)
 
 
@@ -80,6 +84,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the page may ask for, and what must go with it; a `key` may always."""
 
+ANYWHERE = ("conversation", "again")
+"""What may go with it."""
+
 
 def key_of(content: object) -> str:
     """The key of a message, also of one that is refused."""
@@ -99,6 +106,9 @@ def parse(content: object, buffers: Sequence[object]) -> Request:
     if not isinstance(do, str) or do not in KINDS:
         raise InvalidInput("The panel's page asked for something that there is not; reload the page.")
     values: dict[str, object] = {"key": key_of(content)}
+    for name in ANYWHERE:
+        if name in content:
+            values[name] = _CHECKS[name](name, content[name])
     for name in KINDS[do]:
         if name != "files":
             values[name] = _CHECKS[name](name, content.get(name))
@@ -149,6 +159,8 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "name": _word,
     "to": _word,
     "excluded": _switch,
+    "conversation": _word,
+    "again": _switch,
 }
 
 

@@ -88,6 +88,7 @@ class Pages:
             "blocks": [],
             "tail": None,
             "line": "",
+            "sent": None,
             **(arriving or {}),
             "status": turn.status,
             "notice": notice,

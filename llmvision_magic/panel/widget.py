@@ -13,6 +13,7 @@ import traitlets
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.panel import front_end, requests
 from llmvision_magic.panel.actions import Actions
+from llmvision_magic.panel.errands import Errands
 from llmvision_magic.panel.host import Host
 from llmvision_magic.panel.kept import Kept
 from llmvision_magic.panel.requests import Request
@@ -76,7 +77,7 @@ class ChatPanel(anywidget.AnyWidget):
     def __init__(self, conversation: str | None = None) -> None:
         self._host = host = Host.found()
         self._showing = Showing(host.session, conversation, self._send_json, self._refresh)
-        self._actions = Actions(host, self._showing)
+        self._errands = Errands(host, Actions(host, self._showing).run, self._send_json)
         self._refreshing = threading.RLock()
         self._refreshed_by: int | None = None
         self._kept = Kept(host.shell, self._showing)
@@ -225,26 +226,21 @@ class ChatPanel(anywidget.AnyWidget):
             if request.do in self._answers:
                 self._answers[request.do](request)
             else:
-                self._host.when_free(lambda: self._act(request))
+                named = request.conversation
+                shown = self._host.session.conversation(named) if named else self._showing.conversation
+                self._errands.take(request, shown)
         except ChatError as error:
             self._send_json({"kind": "sorry", "key": key, "text": str(error)})
-
-    def _act(self, request: Request) -> None:
-        """Do what changes the session; the kernel is free now."""
-        try:
-            self._actions.run(request)
-        except Exception as error:  # of a value's own code too: the page must hear of it
-            text = str(error) if isinstance(error, ChatError) else f"{type(error).__name__}: {error}"
-            self._send_json({"kind": "sorry", "key": request.key, "text": text})
-        else:
-            self._send_json({"kind": "done", "key": request.key})
 
     # What changes nothing is answered at once, also while a cell runs.
 
     def _answer_show(self, request: Request) -> None:
+        if request.again:  # its connection was away, and so it may know old values
+            self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
         self._showing.show(request.before, request.count)
 
     def _answer_stop(self, request: Request) -> None:
+        self._errands.take_back()
         self._showing.stop()
         self._send_json({"kind": "done", "key": request.key})
 

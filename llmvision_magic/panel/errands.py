@@ -1,0 +1,96 @@
+"""What the page has asked for and the kernel has yet to do: each once, in the kernel's free time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmvision_magic.errors import ChatError, InvalidInput, Interrupted
+from llmvision_magic.panel.transcript import Json
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation
+    from llmvision_magic.panel.host import Host
+    from llmvision_magic.panel.requests import Request
+
+MOST_KNOWN = 200
+"""Errands whose answers are kept, for a page that has not heard them."""
+
+PROMPTS = ("ask", "edit", "retry", "continue")
+"""Errands that send something to a model."""
+
+TAKEN_BACK = "Not asked: it was stopped while it waited for the kernel."
+
+
+class Errands:
+    """The errands of one panel.
+
+    Args:
+        run: Does what a request asks for, in the conversation that was shown when it came.
+        send: Sends an answer to the page.
+    """
+
+    def __init__(
+        self, host: Host, run: Callable[[Request, Conversation], None], send: Callable[[dict[str, object]], None]
+    ) -> None:
+        self._host = host
+        self._run = run
+        self._send = send
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Request] = {}
+        self._answers: OrderedDict[str, Json | None] = OrderedDict()  # by key; None: it has none yet
+
+    def take(self, request: Request, conversation: Conversation) -> None:
+        """Do what is asked when no cell runs. What came already, by its key, is only answered: a page whose
+        connection was away sends again what it has heard nothing of.
+        """
+        with self._lock:
+            known = request.key in self._answers
+            answer = self._answers.get(request.key)
+            if not known:
+                self._waiting[id(request)] = request
+                if request.key:
+                    self._answers[request.key] = None
+                while len(self._answers) > MOST_KNOWN:
+                    self._answers.popitem(last=False)
+        if not known:
+            self._host.when_free(lambda: self._do(request, conversation))
+        elif answer is not None:
+            self._send(answer)
+
+    def take_back(self) -> None:
+        """Refuse the prompts that still wait."""
+        with self._lock:
+            refused = [one for one in self._waiting.values() if one.do in PROMPTS]
+            for one in refused:
+                del self._waiting[id(one)]
+        for one in refused:
+            self._answer(one, {"kind": "sorry", "key": one.key, "text": TAKEN_BACK})
+
+    def _do(self, request: Request, conversation: Conversation) -> None:
+        with self._lock:
+            if self._waiting.pop(id(request), None) is None:
+                return
+        try:
+            if self._host.session.conversations.get(conversation.name) is not conversation:
+                raise InvalidInput(f"The conversation `{conversation.name}` is there no longer.")
+            self._run(request, conversation)
+        # Of code in a prompt's braces comes anything, an interrupt and an exit too: the page must hear of it.
+        except BaseException as error:
+            is_ours = isinstance(error, ChatError | Interrupted)
+            text = str(error) if is_ours else "Interrupted." if isinstance(error, KeyboardInterrupt) else _named(error)
+            self._answer(request, {"kind": "sorry", "key": request.key, "text": text})
+        else:
+            self._answer(request, {"kind": "done", "key": request.key})
+
+    def _answer(self, request: Request, answer: Json) -> None:
+        with self._lock:
+            if request.key in self._answers:
+                self._answers[request.key] = answer
+        self._send(answer)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

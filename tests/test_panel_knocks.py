@@ -1,0 +1,116 @@
+"""The panel through a real kernel, when things go wrong or come at the wrong moment: nothing of the user's is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from kernels import Cell, Kernel, running_kernel
+from panels import PanelPage
+from servers.scripting import done, sse, stream, wait
+
+
+@pytest.fixture(scope="module")
+def kernel_process(chat_server_process) -> Iterator[Kernel]:
+    """One kernel for this file; each test loads the extension anew."""
+    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def page(kernel) -> PanelPage:
+    """A panel that goes with the current conversation."""
+    return PanelPage(kernel)
+
+
+BUSY = "import threading, time\ngo = threading.Event()\nprint('running', flush=True)\ngo.wait(30)"
+
+
+def while_it_runs(kernel: Kernel, act: Callable[[], None], code: str = BUSY, then: str = "go.set()") -> Cell:
+    """Run a cell, do something when it has begun; another thread of the kernel lets it end."""
+    subshell = kernel.subshell()
+    acted: list[bool] = []
+
+    def look(cell: Cell) -> None:
+        if not acted and "running" in cell.plain:
+            acted.append(True)
+            act()
+            session = kernel.client.session
+            message = session.msg("execute_request", {"code": then, "silent": True, "store_history": False})
+            message["header"]["subshell_id"] = subshell
+            session.send(kernel.client.shell_channel.socket, message)
+
+    return kernel.run(code, on_output=look)
+
+
+def test_interrupt_ends_a_slow_expression_of_a_prompt(kernel, page, chat_server):
+    """No cell runs then; the page gets its text back all the same."""
+    page.ask("{{print('began', flush=True) or __import__('time').sleep(60)}}", key="slow")
+    time.sleep(1.5)
+    kernel.interrupt()
+    assert "Interrupted" in page.answer("sorry", key="slow")["text"]
+    assert chat_server.requests() == []
+    page.ask("still there")
+    page.ended("still there")
+
+
+@pytest.mark.parametrize("expression", ["__import__('sys').exit()", "input()", "1/0"])
+def test_expressions_that_would_end_or_ask_are_answered(kernel, page, chat_server, expression):
+    page.ask("{{" + expression + "}}", key="bad")
+    assert page.answer("sorry", key="bad")["text"]
+    assert chat_server.requests() == []
+    page.ask("still there")
+    page.ended("still there")
+
+
+def test_stop_takes_back_what_waits_for_the_kernel(kernel, page, chat_server):
+    subshell = kernel.subshell()
+
+    def act() -> None:
+        page.ask("too early", key="early", subshell=subshell)
+        page.send({"do": "stop", "key": "s"}, subshell=subshell)
+
+    while_it_runs(kernel, act)
+    assert page.answer("sorry", key="early")["text"]
+    assert page.turns() == []
+    assert chat_server.requests() == []
+
+
+def test_prompt_stays_with_the_conversation_it_was_typed_in(kernel, page, chat_server):
+    subshell = kernel.subshell()
+    kernel.ok("%chat new other\n")
+    kernel.ok("%chat use main")
+    while_it_runs(kernel, lambda: page.ask("for main", subshell=subshell), BUSY + "\n%chat use other")
+    page.until(lambda: chat_server.requests())
+    kernel.ok("%chat use main")
+    page.ended("for main")
+    assert [turn["status"] for turn in page.turns()] == ["complete"]
+
+
+def test_panel_of_a_cell_that_is_run_again_is_closed(kernel, chat_server):
+    """Nobody has it any more. Another cell's stays."""
+    kernel.ok("%chat panel", cell_id="other")
+    for _ in range(5):
+        kernel.ok("%chat panel", cell_id="one")
+    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.watchers)") == 2
+
+
+def test_request_that_is_sent_again_is_done_once(kernel, page, chat_server):
+    """A page whose connection was away does not know what came of it."""
+    for _ in range(3):
+        page.send({"do": "ask", "key": "only", "text": "once", "files": []})
+        page.answer("done", key="only")
+    page.ended("once")
+    assert sum(message["kind"] == "done" for message in page.messages) == 3
+    assert len(page.turns()) == len(chat_server.requests()) == 1
+
+
+def test_dropped_conversation_ends_its_reply(kernel, page, chat_server):
+    chat_server.script(stream(sse("Begun, and "), wait(), sse("never"), done()))
+    page.ask("slow")
+    page.until(lambda: any("Begun" in str(message.get("tail")) for message in page.messages))
+    page.send({"do": "drop", "name": "main", "key": "d"})
+    page.answer("done", key="d")
+    assert chat_server.ended(1)[0].ended == "client gone"
+    page.until(lambda: page.state["busy"] == "")

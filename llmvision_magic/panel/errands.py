@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.errors import ChatError, InvalidInput, Interrupted
+from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.panel.transcript import Json
 
 if TYPE_CHECKING:

@@ -251,6 +251,18 @@ def test_notebook_without_its_kernel_shows_the_transcript(page: Page, lab: Lab, 
         picture(page, "panel-reopened-light")
 
 
+def test_headings_of_replies_are_none_of_the_notebook(page: Page, lab: Lab, chat_server):
+    """The notebook's table of contents would list them, though the transcript that is kept is hidden."""
+    chat_server.script(text_stream("# Of the reply\n\nText.\n\n## Second\n"))
+    with opened(page, lab, "from IPython.display import HTML; HTML('<h1>Of the notebook</h1>')") as there:
+        there.ask("Write headings")
+        expect(page.locator(".llmvm-kept h2")).to_be_attached()
+        page.evaluate("() => window.jupyterapp.commands.execute('toc:show-panel')")
+        contents = page.locator(".jp-TableOfContents-content")
+        expect(contents).to_contain_text("Of the notebook")
+        expect(contents).not_to_contain_text("Second")
+
+
 def test_kernel_that_is_gone_is_said(page: Page, lab: Lab, chat_server):
     """The transcript stays readable, the input says what to do."""
     with opened(page, lab) as there:

@@ -8,6 +8,7 @@ is brought up to date, by its display id.
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -36,6 +37,10 @@ _STYLE = (
     ".jp-OutputArea-child:has(.llmvm-kept) + .jp-OutputArea-child:has(.jupyter-widgets):not(:has(.llmvm-panel))"
     "{display:none}</style>"
 )
+
+# JupyterLab lists a notebook's headings, and takes long for many; these, which it would list, are hidden.
+_HEADING = re.compile(r"<(h[1-6])>")
+_UNLISTED = r'<\1 class="jp-toc-ignore">'
 
 EMPTY = "A chat panel without turns yet. It is shown while its kernel runs."
 
@@ -137,9 +142,10 @@ def _turn_html(turn: Turn, pages: Pages) -> str:
     notice = f"<b>{escape(turn.reason, quote=False)}</b> " if turn.reason else ""
     facts = escape(" · ".join(facts_of(turn)), quote=False)
     foot = f'<p class="foot">{notice}{facts}</p>' if notice or facts else ""
+    reply = _HEADING.sub(_UNLISTED, pages.reply(turn))
     # A quotation: viewers that take styles and classes away show it as one all the same.
     prompt = escape(prompt_words(turn)[:MOST_SHOWN], quote=False).replace("\n", "<br>")
-    return f"<blockquote><p>{prompt}</p></blockquote>{pages.reply(turn)}{foot}"
+    return f"<blockquote><p>{prompt}</p></blockquote>{reply}{foot}"
 
 
 def _turn_text(turn: Turn) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -44,10 +43,12 @@ def while_it_runs(kernel: Kernel, act: Callable[[], None], code: str = BUSY, the
     return kernel.run(code, on_output=look)
 
 
-def test_interrupt_ends_a_slow_expression_of_a_prompt(kernel, page, chat_server):
+def test_interrupt_ends_a_slow_expression_of_a_prompt(kernel, page, chat_server, tmp_path):
     """No cell runs then; the page gets its text back all the same."""
-    page.ask("{{print('began', flush=True) or __import__('time').sleep(60)}}", key="slow")
-    time.sleep(1.5)
+    begun = tmp_path / "begun"
+    kernel.ok(f"import pathlib, time\ndef slow():\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(60)")
+    page.ask("{{slow()}}", key="slow")
+    page.until(begun.exists)
     kernel.interrupt()
     assert "Interrupted" in page.answer("sorry", key="slow")["text"]
     assert chat_server.requests() == []
@@ -88,6 +89,30 @@ def test_prompt_stays_with_the_conversation_it_was_typed_in(kernel, page, chat_s
     assert [turn["status"] for turn in page.turns()] == ["complete"]
 
 
+def test_prompt_goes_where_its_page_says(kernel, page, chat_server):
+    """What the page showed when it was sent may be another by the time it arrives."""
+    kernel.ok("%chat new other\n")
+    page.send({"do": "ask", "key": "k", "text": "for main", "files": [], "conversation": "main"})
+    page.until(lambda: chat_server.ended(1))
+    kernel.ok("%chat use main")
+    page.ended("for main")
+
+
+def test_prompt_for_a_conversation_that_is_gone_is_given_back(kernel, page, chat_server):
+    """Another one is not asked in its place; what needs no conversation is done all the same."""
+    subshell = kernel.subshell()
+    kernel.ok("%chat new other\n")
+
+    def act() -> None:
+        page.ask("for other", key="gone", subshell=subshell)
+        page.send({"do": "new", "key": "new", "name": "third"}, subshell=subshell)
+
+    while_it_runs(kernel, act, BUSY + "\n%chat drop other")
+    assert "`other`" in page.answer("sorry", key="gone")["text"]
+    page.answer("done", key="new")
+    assert chat_server.requests() == []
+
+
 def test_panel_of_a_cell_that_is_run_again_is_closed(kernel, chat_server):
     """Nobody has it any more. Another cell's stays."""
     kernel.ok("%chat panel", cell_id="other")
@@ -102,7 +127,7 @@ def test_request_that_is_sent_again_is_done_once(kernel, page, chat_server):
         page.send({"do": "ask", "key": "only", "text": "once", "files": []})
         page.answer("done", key="only")
     page.ended("once")
-    assert sum(message["kind"] == "done" for message in page.messages) == 3
+    page.until(lambda: sum(message["kind"] == "done" for message in page.messages) == 3)
     assert len(page.turns()) == len(chat_server.requests()) == 1
 
 

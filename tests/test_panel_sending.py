@@ -92,6 +92,7 @@ def test_pasted_images_and_dropped_texts_go_along(page: Page):
     panel.input.fill("Look")
     panel.input.press("Enter")
     message = panel.wait_sent("ask")[0]
+    assert message["conversation"] == "main"
     assert message["files"] == [
         {"name": "plot.png", "type": "image/png"},
         {"name": "a.csv", "type": "text/csv"},

@@ -31,7 +31,6 @@ class ArrivingReply:
         self._arrived = Arrived()
         self._line = ""
         self._ended = False
-        self._sent = 0
 
     def state(self) -> Json:
         """All there is of the reply, for a page that comes now."""
@@ -39,13 +38,7 @@ class ArrivingReply:
             "blocks": [block_json(block) for block in list(self._arrived.finished)],
             "tail": self._tail,
             "line": self._line,
-            "sent": self._sent,
         }
-
-    @property
-    def sent(self) -> int:
-        """How often something new was sent; a page that has not heard the last has not all."""
-        return self._sent
 
     @property
     def _tail(self) -> list[object] | None:
@@ -71,10 +64,8 @@ class ArrivingReply:
         self._more(finished)
 
     def _more(self, finished: list[Block]) -> None:
-        self._sent += 1
         self._send(
             {
-                "sent": self._sent,
                 "at": len(self._arrived.finished) - len(finished),
                 "blocks": [block_json(block) for block in finished],
                 "tail": self._tail,

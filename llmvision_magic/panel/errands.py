@@ -21,6 +21,9 @@ MOST_KNOWN = 200
 PROMPTS = ("ask", "edit", "retry", "continue")
 """Errands that send something to a model."""
 
+OF_CONVERSATION = (*PROMPTS, "branch", "exclude")
+"""Errands that make no sense without the conversation that was shown when they were given."""
+
 TAKEN_BACK = "Not asked: it was stopped while it waited for the kernel."
 
 
@@ -74,7 +77,8 @@ class Errands:
             if self._waiting.pop(id(request), None) is None:
                 return
         try:
-            if self._host.session.conversations.get(conversation.name) is not conversation:
+            is_there = self._host.session.conversations.get(conversation.name) is conversation
+            if request.do in OF_CONVERSATION and not is_there:
                 raise InvalidInput(f"The conversation `{conversation.name}` is there no longer.")
             self._run(request, conversation)
         # Of code in a prompt's braces comes anything, an interrupt and an exit too: the page must hear of it.

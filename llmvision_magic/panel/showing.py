@@ -126,7 +126,7 @@ class Showing:
         if number:
             group = groups[ended.parent]
             self._sent[turn_id] = signature(ended, group)
-            self._send_turn(conversation, {**self._turn(ended, number, group), "html": html, "sent": view.sent})
+            self._send_turn(conversation, {**self._turn(ended, number, group), "html": html})
 
     # -- what the page asks for ---------------------------------------------------------------------------------------
 

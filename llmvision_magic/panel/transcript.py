@@ -88,7 +88,6 @@ class Pages:
             "blocks": [],
             "tail": None,
             "line": "",
-            "sent": None,
             **(arriving or {}),
             "status": turn.status,
             "notice": notice,

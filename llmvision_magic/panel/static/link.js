@@ -20,12 +20,19 @@ export class KernelLink {
   tell(message, { buffers = [], answer = "done" } = {}) {
     if (this.gone) return Promise.reject(new Error("The kernel is gone."));
     const key = message.key ?? this.freshKey();
+    const isOfConversation = message.do === "ask" || "turn" in message;
+    if (isOfConversation) message = { ...message, conversation: this.#model.get("conversation") };
     const promise = new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#become(key, true), PATIENCE);
-      this.#open.set(key, { message, answer, resolve, reject, timer, slow: false });
+      this.#open.set(key, { message, buffers, answer, resolve, reject, timer, slow: false });
     });
-    this.#model.send({ ...message, key }, undefined, buffers);
+    this.#send(key);
     return promise;
+  }
+
+  // Send again what has no answer yet: it may have been lost. The kernel does what it knows by its key only once.
+  sendAgain() {
+    for (const key of this.#open.keys()) this.#send(key);
   }
 
   // Send a message that has no answer of its own.
@@ -99,6 +106,11 @@ export class KernelLink {
     for (const { timer } of this.#open.values()) clearTimeout(timer);
     this.#open.clear();
     this.onPatience = () => {};
+  }
+
+  #send(key) {
+    const { message, buffers } = this.#open.get(key);
+    this.#model.send({ ...message, key }, undefined, buffers);
   }
 
   #become(key, slow) {

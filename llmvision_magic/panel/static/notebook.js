@@ -78,8 +78,9 @@ function indexShown(cell) {
   return index < 0 ? null : index;
 }
 
-// Tell `onGone` once when the kernel of this widget can no longer be reached. Returns a function that ends the watch.
-export function watchKernel(model, onGone) {
+// Tell `onGone` once when the kernel of this widget can no longer be reached, and `onBack` each time the connection to
+// it is there again after it was away. Returns a function that ends the watch.
+export function watchKernel(model, onGone, onBack) {
   let ended = false;
   const undo = [];
   const gone = () => {
@@ -108,6 +109,15 @@ export function watchKernel(model, onGone) {
     };
     session.statusChanged.connect(changed);
     undo.push(() => session.statusChanged.disconnect(changed));
+  }
+  if (session?.connectionStatusChanged?.connect) {
+    let away = false;
+    const changed = (_, status) => {
+      if (away && status === "connected") onBack();
+      away = status !== "connected";
+    };
+    session.connectionStatusChanged.connect(changed);
+    undo.push(() => session.connectionStatusChanged.disconnect(changed));
   }
   return () => {
     ended = true;

@@ -63,7 +63,7 @@ class PanelView {
     el.append(this.#root);
     fillPlace(this.#root, signal);
     this.#listen(signal);
-    this.#undo.push(watchKernel(model, () => this.#lose()));
+    this.#undo.push(watchKernel(model, () => this.#lose(), () => this.#catchUp()));
     void this.#transcript.show();
     this.#show();
   }
@@ -227,6 +227,12 @@ class PanelView {
   #ended() {
     this.#stopping = false;
     this.#link.settle("stop");
+  }
+
+  // The connection was away: what was sent, and what came, may have been lost with it.
+  #catchUp() {
+    this.#link.sendAgain();
+    this.#transcript.catchUp();
   }
 
   #lose() {

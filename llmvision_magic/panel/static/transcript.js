@@ -71,6 +71,11 @@ export class Transcript {
     this.#scroller.removeAttribute("aria-busy");
   }
 
+  // Ask for them, and for what stands around them, as something may have been missed.
+  catchUp() {
+    this.#link.note({ do: "show", before: null, count: PAGE, again: true });
+  }
+
   toEnd() {
     this.#reader.toEnd();
   }

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from panel_harness.harness import Panel, opened_page, started_browser, turn
-from playwright.sync_api import Browser, Page, expect
+from panel_harness.harness import Panel, turn
+from panel_harness.pages import browser, page
+from playwright.sync_api import Page, expect
+
+__all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for this file."""
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page."""
-    with opened_page(browser) as page:
-        yield page
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

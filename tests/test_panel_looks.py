@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from panel_harness.harness import Panel, block, opened_page, started_browser, turn
+from panel_harness.harness import Panel, block, turn
+from panel_harness.pages import browser, opened_page, page
 from playwright.sync_api import Browser, Page, expect
+
+__all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -51,20 +53,6 @@ LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "elsewhere": ("", {}),
     "elsewhere-dark": ("", {"color_scheme": "dark"}),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for this file."""
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page."""
-    with opened_page(browser) as page:
-        yield page
 
 
 def settle(page: Page) -> None:

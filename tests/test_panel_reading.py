@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from panel_harness.harness import Panel, block, opened_page, started_browser, turn
-from playwright.sync_api import Browser, Page, expect
+from panel_harness.harness import Panel, block, turn
+from panel_harness.pages import browser, page
+from playwright.sync_api import Page, expect
+
+__all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -14,20 +15,6 @@ LONG = "\n\n".join(f"Paragraph {number} of a long reply, with words enough for a
 AT_END = (
     "() => { const s = document.querySelector('.lp-scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop }"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for this file."""
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page."""
-    with opened_page(browser) as page:
-        yield page
 
 
 def to_end_distance(panel: Panel) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from panel_harness.harness import Panel, block, opened_page, started_browser, turn
-from playwright.sync_api import Browser, Page, expect
+from panel_harness.harness import Panel, block, turn
+from panel_harness.pages import browser, page
+from playwright.sync_api import Page, expect
+
+__all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -29,20 +31,6 @@ const transferOf = (files, text) => {
   return transfer;
 };
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for this file."""
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page."""
-    with opened_page(browser) as page:
-        yield page
 
 
 def file(name: str, kind: str, content: bytes = b"", size: int | None = None) -> dict[str, Any]:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from panel_harness.harness import Panel, block, opened_page, started_browser, turn
+from panel_harness.harness import Panel, block, turn
+from panel_harness.pages import browser, opened_page, page
 from playwright.sync_api import Browser, Locator, Page, expect
+
+__all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
 CODE = "Try this:\n\n```python\nfor n in range(3):\n    print(n)\n```\n\n> ```\n> quoted\n> ```\n"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for this file."""
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page, which may use the clipboard."""
-    with opened_page(browser, permissions=["clipboard-read", "clipboard-write"]) as page:
-        yield page
 
 
 def clipboard(page: Page) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from browser_setup import browser_path
-from lab import FLAGS
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
 from llmvision_magic import rendering
 from llmvision_magic.panel import front_end
@@ -43,29 +37,6 @@ TRAITS: dict[str, Any] = {
     "where": {"model": "SmolLM2-135M", "server": "http://127.0.0.1:8000/v1", "embedded": True},
     "panel_id": "0123456789abcdef",
 }
-
-
-@contextmanager
-def started_browser() -> Iterator[Browser]:
-    """Headless Chromium; without one there is nothing to test, and in CI that is a failure."""
-    path = browser_path()
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium on this machine")
-    assert path is not None, "no Chromium on this machine"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened_page(browser: Browser, **options: Any) -> Iterator[Page]:
-    """A page of its own; `options` are those of a Playwright context."""
-    context = browser.new_context(viewport={"width": 900, "height": 760}, **options)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
 
 
 def turn(number: int, prompt: str = "", reply: str | None = "", **changes: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from llmvision_magic.recording import Player
 given, _take = [], Player.take
 def _noted(player, *arguments):
     entry = _take(player, *arguments)
-    given.append(entry and player._file.number_of(entry))
+    given.append(entry and player.file.number_of(entry))
     return entry
 Player.take = _noted
 """

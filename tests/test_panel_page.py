@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from panel_harness.harness import Panel, block, turn
+from panel_harness.harness import LONG, Panel, block, turn
 from panel_harness.pages import browser, page
 from playwright.sync_api import Page, expect
 
@@ -13,36 +13,9 @@ __all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
-LONG = "\n\n".join(f"Paragraph {number} of a long reply, with words enough for a line." for number in range(40))
-AT_END = (
-    "() => { const s = document.querySelector('.lp-scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop }"
-)
-
 
 def turns(count: int) -> list[dict[str, Any]]:
     return [turn(number) for number in range(1, count + 1)]
-
-
-def to_end_distance(panel: Panel) -> float:
-    return panel.page.evaluate(AT_END)
-
-
-def scroll_to(panel: Panel, top: int) -> None:
-    """Scroll as a reader does, and wait until the page knows."""
-    panel.page.evaluate(
-        """top => new Promise((done) => {
-          const scroller = document.querySelector('.lp-scroller');
-          scroller.scrollTop = top;
-          requestAnimationFrame(() => requestAnimationFrame(done));
-        })""",
-        top,
-    )
-
-
-def frames(panel: Panel, count: int = 2) -> None:
-    """Let the page be drawn."""
-    for _ in range(count):
-        panel.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
 
 
 # -- turns -------------------------------------------------------------------------------------------------------------
@@ -54,8 +27,8 @@ def test_a_panel_shows_the_turns_of_its_conversation_at_the_end(page: Page):
     expect(second).to_contain_text("The reply.")
     expect(second.locator(".lp-prompt strong")).to_have_text("Second")
     expect(second.locator(".lp-facts")).to_have_text("tiny · 5 tokens")
-    frames(panel)
-    assert to_end_distance(panel) < 2
+    panel.frames()
+    assert panel.to_end() < 2
     assert not panel.errors
 
 
@@ -284,14 +257,14 @@ def test_a_kernel_that_was_gone_before_is_noticed(page: Page):
 def test_two_views_agree_and_keep_their_own_place_and_draft(page: Page):
     panel = Panel(page, [turn(number, reply=LONG) for number in range(1, 4)])
     panel.wait_sent("show")
-    frames(panel)
-    scroll_to(panel, 150)
+    panel.frames()
+    panel.scroll_to(150)
     page.evaluate(
         "async () => { window.cleanupSecond = await showPanel(kernel, widget, document.querySelector('#second')) }"
     )
     second = page.locator("#second .llmvm-panel")
     expect(second.locator("[data-turn]")).to_have_count(3)
-    frames(panel)
+    panel.frames()
     assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == 150
     panel.input.fill("mine")
     expect(second.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("")
@@ -359,7 +332,7 @@ def test_a_view_that_is_closed_leaves_nothing_behind(page: Page):
     )
     assert left == dict.fromkeys(left, 0)
     page.evaluate("() => copied()")  # what was promised before the view was closed comes after
-    frames(panel)
+    panel.frames()
     assert page.evaluate("() => open_.timers.size") == 0
     page.evaluate("() => { kernel.free(); kernel.more('t1', 0, [], null); kernel.change('busy', 't1'); kernel.die() }")
     assert not panel.errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from panel_harness.harness import Panel, block, turn
+from panel_harness.harness import LONG, Panel, block, turn
 from panel_harness.pages import browser, page
 from playwright.sync_api import Page, expect
 
@@ -11,36 +11,9 @@ __all__ = ["browser", "page"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
-LONG = "\n\n".join(f"Paragraph {number} of a long reply, with words enough for a line." for number in range(40))
-AT_END = (
-    "() => { const s = document.querySelector('.lp-scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop }"
-)
-
-
-def to_end_distance(panel: Panel) -> float:
-    return panel.page.evaluate(AT_END)
-
-
-def scroll_to(panel: Panel, top: int) -> None:
-    """Scroll as a reader does, and wait until the page knows."""
-    panel.page.evaluate(
-        """top => new Promise((done) => {
-          const scroller = document.querySelector('.lp-scroller');
-          scroller.scrollTop = top;
-          requestAnimationFrame(() => requestAnimationFrame(done));
-        })""",
-        top,
-    )
-
 
 def offset_of(panel: Panel, selector: str) -> float:
     return panel.page.evaluate("one => document.querySelector(one).getBoundingClientRect().top", selector)
-
-
-def frames(panel: Panel, count: int = 2) -> None:
-    """Let the page be drawn."""
-    for _ in range(count):
-        panel.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
 
 
 def test_the_end_is_followed_while_the_reader_is_there(page: Page):
@@ -48,56 +21,56 @@ def test_the_end_is_followed_while_the_reader_is_there(page: Page):
     panel.wait_sent("show")
     for number in range(30):
         panel.more("t2", number, [block(f"Paragraph {number}.")], block("…"))
-        assert to_end_distance(panel) < 2
+        assert panel.to_end() < 2
     expect(panel.button("New text below")).to_be_hidden()
 
 
 def test_who_reads_above_stays_there_and_is_told_of_new_text(page: Page):
     panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=None)], busy="t2")
     panel.wait_sent("show")
-    frames(panel)
-    scroll_to(panel, 200)
+    panel.frames()
+    panel.scroll_to(200)
     before = page.evaluate("() => document.querySelector('.lp-scroller').scrollTop")
     expect(panel.button("New text below")).to_be_hidden()
     for number in range(10):
         panel.more("t2", number, [block(f"Paragraph {number}.")], block("…"))
-    frames(panel)
+    panel.frames()
     assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == before
     panel.button("New text below").click()
     expect(panel.button("New text below")).to_be_hidden()
-    assert to_end_distance(panel) < 2
+    assert panel.to_end() < 2
     assert panel.focused() == "Prompt"
     panel.more("t2", 10, [block("And it is followed again.")])
-    assert to_end_distance(panel) < 2
+    assert panel.to_end() < 2
 
 
 def test_a_small_step_up_ends_following_at_once(page: Page):
     panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=None)], busy="t2")
     panel.wait_sent("show")
-    frames(panel)
+    panel.frames()
     top = page.evaluate("() => document.querySelector('.lp-scroller').scrollTop")
-    scroll_to(panel, top - 5)
+    panel.scroll_to(top - 5)
     panel.more("t2", 0, [block("New.")])
-    frames(panel)
+    panel.frames()
     assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == top - 5
 
 
 def test_what_one_sends_oneself_is_always_in_sight(page: Page):
     panel = Panel(page, [turn(1, reply=LONG)])
     panel.wait_sent("show")
-    frames(panel)
-    scroll_to(panel, 0)
+    panel.frames()
+    panel.scroll_to(0)
     panel.input.fill("Next?")
     panel.input.press("Enter")
-    frames(panel)
-    assert to_end_distance(panel) < 2
+    panel.frames()
+    assert panel.to_end() < 2
 
 
 def test_older_turns_come_above_without_moving_the_reader(page: Page):
     panel = Panel(page, [turn(number, reply=f"Answer {number}.\n\n" * (number % 5 + 1)) for number in range(1, 121)])
     expect(panel.turn("t120")).to_be_visible()
     assert panel.root.locator("[data-turn]").count() < 60
-    frames(panel)
+    panel.frames()
     page.evaluate(
         """() => {
           window.seen = [];
@@ -112,14 +85,14 @@ def test_older_turns_come_above_without_moving_the_reader(page: Page):
         }"""
     )
     page.wait_for_function("() => document.querySelector('[data-turn=t63]')")
-    frames(panel, 5)
+    panel.frames(5)
     seen = page.evaluate("() => seen")
     steady = [top for count, top in seen[2:]]
     assert max(steady) - min(steady) < 2, seen
     # All of them come, the oldest too, as one goes on upwards.
     for _ in range(8):
-        scroll_to(panel, 0)
-        frames(panel, 3)
+        panel.scroll_to(0)
+        panel.frames(3)
     page.wait_for_function("() => document.querySelector('[data-turn=t1]')")
     numbers = page.evaluate("() => [...document.querySelectorAll('[data-turn]')].map((one) => one.dataset.turn)")
     assert numbers == [f"t{number}" for number in range(1, 121)]
@@ -129,7 +102,7 @@ def test_older_turns_come_above_without_moving_the_reader(page: Page):
 def test_the_reader_stays_when_the_panel_becomes_narrow(page: Page):
     panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=LONG)])
     panel.wait_sent("show")
-    frames(panel)
+    panel.frames()
     mark = "[data-turn=t2] .lp-reply p:nth-of-type(9)"
     page.evaluate(
         """mark => {
@@ -139,10 +112,10 @@ def test_the_reader_stays_when_the_panel_becomes_narrow(page: Page):
         }""",
         mark,
     )
-    frames(panel, 3)
+    panel.frames(3)
     before = offset_of(panel, mark)
     page.set_viewport_size({"width": 360, "height": 760})
-    frames(panel, 3)
+    panel.frames(3)
     assert abs(offset_of(panel, mark) - before) < 3
 
 
@@ -150,8 +123,8 @@ def test_a_panel_that_was_out_of_the_page_is_where_it_was(page: Page):
     """JupyterLab takes cells that are far away out of the page; their scrolling is forgotten by the browser."""
     panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=LONG)])
     panel.wait_sent("show")
-    frames(panel)
-    scroll_to(panel, 300)
+    panel.frames()
+    panel.scroll_to(300)
     script = """async () => {
       const place = document.querySelector('#place');
       const parent = place.parentElement;
@@ -160,13 +133,13 @@ def test_a_panel_that_was_out_of_the_page_is_where_it_was(page: Page):
       parent.prepend(place);
     }"""
     page.evaluate(script)
-    frames(panel, 3)
+    panel.frames(3)
     assert page.evaluate("() => document.querySelector('.lp-scroller').scrollTop") == 300
     page.evaluate("() => { const s = document.querySelector('.lp-scroller'); s.scrollTop = s.scrollHeight }")
-    frames(panel, 3)
+    panel.frames(3)
     page.evaluate(script)
-    frames(panel, 3)
-    assert to_end_distance(panel) < 2
+    panel.frames(3)
+    assert panel.to_end() < 2
 
 
 def test_a_thousand_turns_scroll_and_stream_without_long_work(page: Page):

@@ -273,7 +273,7 @@ def test_damaged_lines_and_lines_of_other_kernels_stay(tmp_path: Path):
     keep(Recorder(str(path)), "one", asked("a"))
     path.write_text(path.read_text() + "<<<<<<< HEAD\n\n")
     recorder = Recorder(str(path))
-    assert recorder.damaged().startswith(f"Line 3 of {path} cannot be read (it is not JSON)")
+    assert recorder.file.damaged().startswith(f"Line 3 of {path} cannot be read (it is not JSON)")
     with path.open("a") as file:
         file.write(line_of(entry("from elsewhere", asked("b"))) + "\n")
     keep(recorder, "new", asked("c"))

@@ -62,7 +62,9 @@ class Lessons:
             self.front.page("Requests go to the model; nothing was being recorded or replayed.")
             return
         was = "recorded" if tape.verb == "record" else "replayed"
-        self.front.page(f"Requests go to the model again; {code_span(tape.shown)} is no longer {was}.{_left(tape)}")
+        self.front.page(
+            f"Requests go to the model again; {code_span(tape.file.shown)} is no longer {was}.{_left(tape)}"
+        )
 
     def _environment(self) -> Environment:
         return self.front.settings(self.session.conversation()).environment
@@ -99,16 +101,17 @@ def _replay_words(words: list[str]) -> tuple[str, float | None, bool]:
 
 def _begun(doing: str, tape: Recorder | Player) -> str:
     """Said when it begins. Nothing that differs from place to place: such an output may be compared."""
-    there = f": {counted(tape.count, 'request')}" if tape.count else ""
-    return " ".join(filter(None, (f"{doing} {code_span(tape.shown)}{there}{_how(tape)}.", tape.damaged())))
+    count = len(tape.file.entries())
+    there = f": {counted(count, 'request')}" if count else ""
+    return " ".join(filter(None, (f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}.", tape.file.damaged())))
 
 
 def described(tape: Recorder | Player) -> str:
     """What is recorded or replayed, in Markdown."""
     doing = "recording into" if tape.verb == "record" else "replaying"
-    text = f"{doing} {code_span(tape.shown)}, {counted(tape.count, 'request')}{_how(tape)}"
+    text = f"{doing} {code_span(tape.file.shown)}, {counted(len(tape.file.entries()), 'request')}{_how(tape)}"
     trouble = tape.trouble if tape.verb == "record" else ""
-    return "; ".join(filter(None, (text, code_span(trouble or tape.damaged() or None))))
+    return "; ".join(filter(None, (text, code_span(trouble or tape.file.damaged() or None))))
 
 
 def _how(tape: Recorder | Player) -> str:

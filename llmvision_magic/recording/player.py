@@ -47,6 +47,7 @@ class Player:
 
     Attributes:
         verb: Tells it from a `Recorder`.
+        file: The file.
         source: What made it replay, for the reader.
 
     Raises:
@@ -61,26 +62,12 @@ class Player:
         self.source = source
         self._lock = threading.Lock()
         self._turns = Turns()
-        self._file = RecordingFile.at(given)
-        if not self._file.exists:
+        self.file = RecordingFile.at(given)
+        if not self.file.exists:
             raise InvalidInput(
-                f"There is no recording {given} (in {self._file.path.parent}); `%chat record {given}` makes one."
+                f"There is no recording {given} (in {self.file.path.parent}); `%chat record {given}` makes one."
             )
-        self._file.read()
-
-    @property
-    def shown(self) -> str:
-        """The path as the user gave it."""
-        return self._file.shown
-
-    @property
-    def count(self) -> int:
-        """How many requests are in the file."""
-        return len(self._file.entries())
-
-    def damaged(self) -> str:
-        """Which lines cannot be read; see `RecordingFile.damaged`."""
-        return self._file.damaged()
+        self.file.read()
 
     def speed_for(self, asker: Asker) -> float:
         """How many times as fast as recorded; 0 for at once."""
@@ -91,9 +78,9 @@ class Player:
     def take(self, asked: Asked, asker: Asker) -> Entry | None:
         """The answer to a request: of several equal ones the next; None when there is none."""
         with self._lock:
-            if self._file.exists:
-                self._file.read()
-            found = _found(self._file.entries(), asked)
+            if self.file.exists:
+                self.file.read()
+            found = _found(self.file.entries(), asked)
         if not found:
             return None
         # Who asks more often than was recorded begins again.
@@ -101,21 +88,21 @@ class Player:
 
     def models(self) -> list[str]:
         """The models that were asked, in the order of the file."""
-        return list(dict.fromkeys(entry.asked.model for entry in self._file.entries()))
+        return list(dict.fromkeys(entry.asked.model for entry in self.file.entries()))
 
     def not_recorded(self, asked: Asked) -> NotRecorded:
         """The error for a request that is not in the file."""
         from llmvision_magic.recording.differences import differences, nearest
 
-        shown, entries = self._file.shown, self._file.entries()
+        shown, entries = self.file.shown, self.file.entries()
         if not entries:
             return NotRecorded(f"{shown} holds no requests yet; `%chat record {shown}` records them.")
         entry = nearest(entries, asked)
         lines = [f"    {line}" for line in differences(entry.asked, asked)]
         advice = f"`%chat record {shown}` records it; `%chat replay {shown} --else live` asks the model."
-        number = self._file.number_of(entry)
+        number = self.file.number_of(entry)
         first = f"{shown} has no answer to this request. The nearest one, in line {number}, differs:"
-        return NotRecorded("\n".join([first, *lines, " ".join(filter(None, (advice, self.damaged())))]))
+        return NotRecorded("\n".join([first, *lines, " ".join(filter(None, (advice, self.file.damaged())))]))
 
 
 def _found(entries: list[Entry], asked: Asked) -> list[Entry]:

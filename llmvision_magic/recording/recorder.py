@@ -54,6 +54,7 @@ class Recorder:
 
     Attributes:
         verb: Tells it from a `Player`.
+        file: The file.
         source: What made it record, for the reader.
         trouble: Why the last reply could not be written, as a sentence; "" when it could.
 
@@ -72,29 +73,15 @@ class Recorder:
         # By request: which of the equal ones are in the file, in the order of its lines.
         self._present: dict[tuple[str, str], list[int]] = {}
         self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
-        self._file = RecordingFile.at(given)
-        self._file.read()
-        self._file.begin()
-
-    @property
-    def shown(self) -> str:
-        """The path as the user gave it."""
-        return self._file.shown
-
-    @property
-    def count(self) -> int:
-        """How many requests are in the file."""
-        return len(self._file.entries())
-
-    def damaged(self) -> str:
-        """Which lines cannot be read; see `RecordingFile.damaged`."""
-        return self._file.damaged()
+        self.file = RecordingFile.at(given)
+        self.file.read()
+        self.file.begin()
 
     def not_asked(self) -> list[int]:
         """Numbers of the lines whose request did not come since the recording began."""
         with self._lock:
             found = [self._find(slot) for slot in self._order]
-            return [number + 2 for number, line in enumerate(self._file.lines) if line.entry and number not in found]
+            return [number + 2 for number, line in enumerate(self.file.lines) if line.entry and number not in found]
 
     def ask(self, asked: Asked, asker: Asker) -> Slot:
         """Reserve a place for a request that is being sent."""
@@ -120,10 +107,10 @@ class Recorder:
         with self._lock:
             self._owed[slot.key] = (slot, line)
             try:
-                self._file.read()  # another kernel, or an editor, may have written it
+                self.file.read()  # another kernel, or an editor, may have written it
                 changed = [self._put(slot, line) for slot, line in self._owed.values()]
-                if any(changed) or not self._file.exists:
-                    self._file.write()
+                if any(changed) or not self.file.exists:
+                    self.file.write()
             except InvalidInput as error:
                 self.trouble = f"Not recorded: {error}"
             else:
@@ -132,7 +119,7 @@ class Recorder:
 
     def _put(self, slot: Slot, line: Line) -> bool:
         """Put a line where it belongs; False when the same answer stands there already."""
-        lines = self._file.lines
+        lines = self.file.lines
         index = self._find(slot)
         if index is not None:
             before = lines[index].entry
@@ -153,7 +140,7 @@ class Recorder:
         return self._lines_of(key)[places.index(slot.place)] if slot.place in places else None
 
     def _lines_of(self, key: tuple[str, str]) -> list[int]:
-        lines = self._file.lines
+        lines = self.file.lines
         return [n for n, line in enumerate(lines) if line.entry is not None and line.entry.asked.whole_key == key]
 
     def _places(self, key: tuple[str, str]) -> list[int]:
@@ -168,7 +155,7 @@ class Recorder:
         key = slot.asked.whole_key
         equal = list(zip(self._places(key), self._lines_of(key), strict=True))
         least = max((index + 1 for place, index in equal if place < slot.place), default=0)
-        most = min((index for place, index in equal if place > slot.place), default=len(self._file.lines))
+        most = min((index for place, index in equal if place > slot.place), default=len(self.file.lines))
         return min(max(self._place_by_order(slot), least), most)
 
     def _place_by_order(self, slot: Slot) -> int:
@@ -179,7 +166,7 @@ class Recorder:
         for after in self._order[number + 1 :]:
             if (index := self._find(after)) is not None:
                 return index
-        return len(self._file.lines)
+        return len(self.file.lines)
 
 
 class RecordingClient:

@@ -102,7 +102,7 @@ class Switch:
         tape = self.current
         trouble = self._trouble
         if tape is not None:
-            trouble = trouble or (tape.trouble if tape.verb == "record" else "") or tape.damaged()
+            trouble = trouble or (tape.trouble if tape.verb == "record" else "") or tape.file.damaged()
         told, self._told = self._told, trouble
         return trouble if trouble != told else ""
 

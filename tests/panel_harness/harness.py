@@ -17,6 +17,9 @@ REPLY_STYLE = (Path(rendering.__file__).parent / "style.css").read_text()
 ADDRESS = "http://localhost:9/panel"  # answered by the test, nothing listens there
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
 
+LONG = "\n\n".join(f"Paragraph {number} of a long reply, with words enough for a line." for number in range(40))
+"""A reply longer than the panel is high."""
+
 TRAITS: dict[str, Any] = {
     "conversation": "main",
     "conversations": [{"name": "main", "turns": 0}, {"name": "tutor", "turns": 4}],
@@ -122,6 +125,25 @@ class Panel:
     def turn(self, turn_id: str) -> Locator:
         """The element of a turn."""
         return self.root.locator(f'[data-turn="{turn_id}"]')
+
+    def frames(self, count: int = 2) -> None:
+        """Let the page be drawn."""
+        for _ in range(count):
+            self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
+
+    def scroll_to(self, top: int) -> None:
+        """Scroll as a reader does, and wait until the page knows."""
+        self.scroller.evaluate(
+            """(scroller, top) => new Promise((done) => {
+              scroller.scrollTop = top;
+              requestAnimationFrame(() => requestAnimationFrame(done));
+            })""",
+            top,
+        )
+
+    def to_end(self) -> float:
+        """Pixels of the transcript below what is seen of it."""
+        return self.scroller.evaluate("one => one.scrollHeight - one.clientHeight - one.scrollTop")
 
     def sent(self, do: str = "") -> list[dict[str, Any]]:
         """What the page has asked for, of one kind or of all."""

@@ -33,5 +33,5 @@ def docked(make: Callable[[], ChatPanel]) -> ChatPanel:
     side = Sidecar(title=f"Chat: {panel.conversation}")
     with side:
         panel.show_widget()
-    panel.show_docked()
+    panel.show_docked(side.close)
     return panel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,6 +81,7 @@ class ChatPanel(anywidget.AnyWidget):
         self._refreshing = threading.RLock()
         self._refreshed_by: int | None = None
         self._kept = Kept(host.shell, self._showing)
+        self._undock: Callable[[], None] = lambda: None
         self._answers = {
             "show": self._answer_show,
             "stop": self._answer_stop,
@@ -109,6 +110,7 @@ class ChatPanel(anywidget.AnyWidget):
             self._kept.close()
             self.on_msg(self._on_message, remove=True)
             self.unobserve_all()
+            self._undock()
         super().close()
 
     def _ipython_display_(self) -> None:
@@ -120,8 +122,13 @@ class ChatPanel(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         self._host.shell.display_pub.publish({**data, "text/plain": ""}, metadata)
 
-    def show_docked(self) -> None:
-        """Show in the running cell what is kept of a panel that stands elsewhere."""
+    def show_docked(self, undock: Callable[[], None]) -> None:
+        """Show in the running cell what is kept of a panel that stands elsewhere.
+
+        Args:
+            undock: Called when the panel is closed, to take its place away.
+        """
+        self._undock = undock
         self._kept.show(folded=True)
 
     # -- traits -------------------------------------------------------------------------------------------------------

@@ -53,6 +53,16 @@ HEADER = json.dumps({"format": FORMAT, "version": VERSION})
 HEAD = ("model", "id", "object", "created")
 """Fields that are mostly the same in all events of a reply."""
 
+WORDS = frozenset(
+    (
+        *("default_model", "messages", "max_tokens", "temperature", "presence_penalty", "frequency_penalty"),
+        *("image_url", "assistant", "finish_reason", "content_filter", "chat.completion", "chat.completion.chunk"),
+        *("prompt_tokens", "completion_tokens", "total_tokens", "context_tokens", "server_message"),
+        *("RequestRefused", "ContextTooLong"),
+    )
+)
+"""Words of the format, and of the interface, that are long enough to be a key. Whoever gives one as a key has none."""
+
 Timed = tuple[float, Delta]
 """Seconds since the request was sent, and what came then."""
 
@@ -160,10 +170,13 @@ def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | No
     texts = {0: _text(reply["text"])}
     texts |= {int(index): _text(text) for index, text in reply.get("texts", {}).items()}
     head = {name: reply.get(name) for name in HEAD}
-    if records is None:
+    if not records:
         return tuple((0.0, _delta(text, head, {"index": i, "finish_reason": "stop"})) for i, text in texts.items())
     parsed = [(float(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
     last = {more.get("index", 0): number for number, (_, count, more) in enumerate(parsed) if count}
+    for number, (_, _, more) in enumerate(parsed):
+        if more.get("index", 0) in texts:
+            last.setdefault(more.get("index", 0), number)  # what was written into an empty reply comes with its first
     events, taken = [], dict.fromkeys(texts, 0)
     for number, (seconds, count, more) in enumerate(parsed):
         index = more.get("index", 0)

@@ -435,6 +435,18 @@ def test_turns_left_out_when_recording_are_left_out_when_replaying(kernel, lesso
         assert "context full: 1 oldest turn not sent" in outputs[2].html
 
 
+def test_beginning_of_a_conversation_is_no_answer_in_its_middle(kernel, lesson, chat_server):
+    """The same prompt after other turns is another request, and no context was full."""
+    kernel.ok("%chat record lesson.jsonl")
+    kernel.ok("%%chat\nHello")
+    kernel.ok("%chat replay lesson.jsonl")
+    cell = kernel.run("%%chat\nHello")
+    assert "NotRecorded" in cell.only.text
+    kernel.ok("%chat replay lesson.jsonl --else live")
+    kernel.ok("%%chat\nHello")
+    assert len(chat_server.requests()[-1].json["messages"]) == 3
+
+
 def test_chat_client_and_background_are_replayed(kernel, lesson, chat_server):
     """In Python whole and streamed, with a client of its own key too; in the background by its display id."""
     code = (

@@ -211,7 +211,7 @@ class RecordingClient:
                 self._recorder.keep(slot, Entry(asked, error=self._without_address(error)), self._secrets)
             raise
         if not stop.is_set:
-            entry = Entry(asked, tuple(events), time.monotonic() - sent)
+            entry = Entry(asked, tuple(events), time.monotonic() - sent, left_out=request.left_out)
             self._recorder.keep(slot, entry, self._secrets)
 
     def _without_address(self, error: RequestRefused) -> RequestRefused:

@@ -144,7 +144,7 @@ def speed_from(text: str, source: str) -> float:
         speed = -1.0
     if not 0 <= speed <= 1e6:
         raise InvalidInput(
-            f"{source}: expected a number from 0 to 1,000,000 (0 at once, 1 as recorded, 2 twice as fast), got {text!r}."
+            f"{source}: expected a number from 0 to 1,000,000 (0 at once, 1 as recorded, 2 twice), got {text!r}."
         )
     return speed
 

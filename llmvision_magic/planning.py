@@ -106,7 +106,7 @@ class Plan(NamedTuple):
             asked: Ask in words that the reply goes on, for servers that do not go on by themselves.
         """
         messages = self.messages(leave_out) + ((Message("user", GO_ON),) if asked else ())
-        return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")))
+        return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")), left_out=leave_out)
 
 
 class Begun(NamedTuple):

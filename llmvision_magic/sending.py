@@ -71,4 +71,5 @@ def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:
     count = sum(image_count(message.content) for message in messages)
     if count:
         images = "an image" if count == 1 else f"{count} images"
-        error.args = (f"{error} The messages hold {images}: the model may not take any; `-m MODEL` asks another.",)
+        hint = "the model may not take any (the embedded one takes none); `-m MODEL` asks another."
+        error.args = (f"{error} The messages hold {images}: {hint}",)

@@ -369,6 +369,17 @@ def test_server_that_refuses_images_gives_its_words_and_a_hint(kernel, chat_serv
     assert "no turns yet" in kernel.ok("%chat history").plain
 
 
+def test_model_without_eyes_is_asked_once_and_not_later(kernel, chat_server):
+    """llama.cpp, and so the embedded model, says it as a failure of the server: it will say the same again."""
+    kernel.ok("import numpy as np\narr = np.zeros((2, 2))")
+    chat_server.script(failure(500, "image input is not supported - hint: you may need to provide the mmproj"))
+    cell = kernel.run("%%chat -i arr\nWhat is it?")
+    assert "refused the images (500): image input is not supported" in cell.only.text
+    assert "the embedded one takes none" in cell.only.text
+    assert "later" not in cell.only.text
+    assert len(chat_server.requests()) == 1
+
+
 def test_figure_as_text_is_one_line_and_says_how_to_send_it(kernel, chat_server):
     """A text cannot hold it; the footer names the option."""
     kernel.ok("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.set_title('Sales')\nplt.close(fig)")

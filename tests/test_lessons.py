@@ -267,10 +267,12 @@ def test_wrong_place_of_the_environment_is_one_sentence(tmp_path, chat_server):
     [
         ("record nowhere/lesson.jsonl", "cannot be written"),
         ("record .", "Is a directory"),
-        ("record a b", "takes the path of one file"),
+        ("record a b.jsonl", 'a path with spaces stands in quotes: `%chat record "a b.jsonl"`'),
+        ("replay a b.jsonl --speed 0", 'a path with spaces stands in quotes: `%chat replay "a b.jsonl"`'),
         ("replay nowhere.jsonl", "There is no recording nowhere.jsonl"),
-        ("replay lesson.jsonl --speed fast", "a number of at least 0"),
-        ("replay lesson.jsonl --speed -1", "a number of at least 0"),
+        ("replay lesson.jsonl --speed fast", "a number from 0 to 1,000,000"),
+        ("replay lesson.jsonl --speed -1", "a number from 0 to 1,000,000"),
+        ("replay lesson.jsonl --speed 1e9", "a number from 0 to 1,000,000"),
         ("replay lesson.jsonl --else maybe", "expected live"),
         ("replay lesson.jsonl --sped 1", "no option `--sped`"),
         ("replay --speed 1", "takes the path of one file"),
@@ -431,6 +433,18 @@ def test_turns_left_out_when_recording_are_left_out_when_replaying(kernel, lesso
         outputs = [student.ok(cell).only for cell in cells]
         assert outputs[2].plain == "Three."
         assert "context full: 1 oldest turn not sent" in outputs[2].html
+
+
+def test_beginning_of_a_conversation_is_no_answer_in_its_middle(kernel, lesson, chat_server):
+    """The same prompt after other turns is another request, and no context was full."""
+    kernel.ok("%chat record lesson.jsonl")
+    kernel.ok("%%chat\nHello")
+    kernel.ok("%chat replay lesson.jsonl")
+    cell = kernel.run("%%chat\nHello")
+    assert "NotRecorded" in cell.only.text
+    kernel.ok("%chat replay lesson.jsonl --else live")
+    kernel.ok("%%chat\nHello")
+    assert len(chat_server.requests()[-1].json["messages"]) == 3
 
 
 def test_chat_client_and_background_are_replayed(kernel, lesson, chat_server):

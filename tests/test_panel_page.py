@@ -189,6 +189,13 @@ def test_a_failed_turn_says_why_and_can_be_tried_again(page: Page):
     assert panel.wait_sent("retry")[0]["turn"] == "t1"
 
 
+def test_a_failure_of_several_lines_keeps_them(page: Page):
+    """As the one that shows how a prompt differs from the recorded one."""
+    sentence = "The nearest one differs:\n    - recorded\n    + asked"
+    panel = Panel(page, [turn(1, html="", status="failed", notice=sentence, facts=[])])
+    assert panel.turn("t1").locator(".lp-notice").inner_text() == sentence
+
+
 def test_a_retried_turn_gives_way_to_its_new_version(page: Page):
     panel = Panel(page, turns(3))
     panel.wait_sent("show")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -144,6 +146,16 @@ def test_edited_and_hand_written_answers_are_replayed_whole(tmp_path: Path):
     assert (seconds, delta.text, delta.finish_reason) == (0.0, "a", "stop")
 
 
+def test_text_written_into_a_reply_that_has_no_pieces_is_replayed(tmp_path: Path):
+    """It was empty when it was recorded, or its times were taken out."""
+    events = ((0.1, Delta("", role="assistant")), (0.2, Delta(finish_reason="length")))
+    record = json.loads(line_of(Entry(asked(), events, 0.3)))
+    record["reply"]["text"] = "abc"
+    assert [delta.text for _, delta in entry_from(json.dumps(record)).events] == ["abc", ""]
+    record["events"] = []
+    assert [delta.text for _, delta in entry_from(json.dumps(record)).events] == ["abc"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -258,6 +270,23 @@ def test_many_threads_lose_nothing(tmp_path: Path):
     assert recorder.not_asked() == []
 
 
+def test_several_kernels_record_into_one_file(tmp_path: Path):
+    """Four processes that begin at once lose no line, and leave nothing beside the file."""
+    path = tmp_path / "lesson.jsonl"
+    code = (
+        "import sys, test_recording as t; sys.stdin.read(); recorder = t.Recorder(sys.argv[1]);"
+        "[t.keep(recorder, sys.argv[2], t.asked(f'{sys.argv[2]} {n}')) for n in range(25)]"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    here = Path(__file__).parent
+    processes = [subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, cwd=here) for n in range(4)]
+    for process in processes:
+        process.stdin.close()  # it begins
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert sorted(texts(path)) == sorted(str(n) for n in range(4) for _ in range(25))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_key_is_in_no_line(tmp_path: Path):
     """Not where the user typed it, and not where a server repeated it."""
     path = tmp_path / "lesson.jsonl"
@@ -265,6 +294,15 @@ def test_key_is_in_no_line(tmp_path: Path):
     keep(Recorder(str(path)), f"Your key is {key}.", asked(f"Is {key} a good key?"), secrets=(key,))
     assert "made" not in path.read_text()
     assert Player(str(path)).take(asked("Is ••• a good key?"), NOBODY).texts() == {0: "Your key is •••."}
+
+
+@pytest.mark.parametrize("key", ["x", "none", "text", "model", "default_model", "completion_tokens", "assistant"])
+def test_key_that_is_a_word_spoils_no_line(tmp_path: Path, key):
+    """Servers that want no key are given such ones."""
+    path = tmp_path / "lesson.jsonl"
+    prompt, answer = "Explain the next text: none.", "A model has text, x, or none."
+    keep(Recorder(str(path)), answer, asked(prompt), secrets=(key,))
+    assert Player(str(path)).take(asked(prompt), NOBODY).texts() == {0: answer}
 
 
 def test_damaged_lines_and_lines_of_other_kernels_stay(tmp_path: Path):

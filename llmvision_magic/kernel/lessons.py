@@ -5,6 +5,7 @@ What records and replays is imported when a verb asks for it: most notebooks nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
@@ -32,7 +33,7 @@ class Lessons:
             self.front.page(self._getter("record", "Nothing is being recorded; `%chat record lesson.jsonl` begins."))
             return
         if len(words) > 1 or words[0].startswith("-"):
-            raise InvalidInput(f"`%chat record` takes the path of one file, got {rest!r}.")
+            raise _not_one_path("record", words)
         recorder = self.session.connections.switch.record(words[0])
         self.front.page(_begun("Recording into", recorder))
 
@@ -95,8 +96,14 @@ def _replay_words(words: list[str]) -> tuple[str, float | None, bool]:
         else:
             paths.append(word)
     if len(paths) != 1:
-        raise InvalidInput(f"`%chat replay` takes the path of one file, got {' '.join(paths) or 'none'}.")
+        raise _not_one_path("replay", paths)
     return paths[0], speed, else_live
+
+
+def _not_one_path(verb: str, words: Sequence[str]) -> InvalidInput:
+    got = " ".join(words)
+    advice = f'; a path with spaces stands in quotes: `%chat {verb} "{got}"`' if len(words) > 1 else ""
+    return InvalidInput(f"`%chat {verb}` takes the path of one file, got {got or 'none'}{advice}.")
 
 
 def _begun(doing: str, tape: Recorder | Player) -> str:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.files import read_text, write_whole
-from llmvision_magic.recording.format import FORMAT, HEADER, VERSION, Entry, entry_from, line_of
+from llmvision_magic.prompt.secrets import MASK, SHORTEST
+from llmvision_magic.recording.format import FORMAT, HEADER, VERSION, WORDS, Entry, entry_from, line_of
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # not POSIX
+
+LONGEST_LOCK = 5.0
+"""Seconds to wait for another kernel that is writing; one that was halted there must not halt the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,7 @@ class RecordingFile:
     shown: str
     header: str = HEADER
     lines: list[Line] = field(default_factory=list)
-    _seen: tuple[int, int] | None = None
+    _seen: tuple[int, int, int] | None = None
 
     @classmethod
     def at(cls, given: str) -> RecordingFile:
@@ -52,6 +63,26 @@ class RecordingFile:
     @property
     def exists(self) -> bool:
         return self.path.exists()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other kernels from writing between reading and writing.
+
+        The folder is locked, for the file is another one after each writing, and one more file beside it would be
+        handed out with the lesson. Where there are no such locks, as on Windows and on some network drives, or one is
+        held for longer than any writing takes, it goes on without.
+        """
+        descriptor = None
+        if fcntl is not None:
+            with suppress(OSError):
+                descriptor = os.open(os.path.dirname(os.path.realpath(self.path)), os.O_RDONLY)
+        try:
+            if descriptor is not None:
+                _lock(descriptor)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
     def read(self) -> None:
         """Take in the file if it has changed since it was last read or written; one that is gone has no lines.
@@ -127,12 +158,25 @@ class RecordingFile:
         """The number of an entry's line, from 1."""
         return next(number for number, line in enumerate(self.lines, 2) if line.entry is entry)
 
-    def _signature(self) -> tuple[int, int] | None:
+    def _signature(self) -> tuple[int, int, int] | None:
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size  # each writing makes a new file
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + LONGEST_LOCK
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.005)
+        except OSError:
+            return
+        else:
+            return
 
 
 def line_for(entry: Entry, secrets: Iterable[str]) -> Line:
@@ -142,9 +186,22 @@ def line_for(entry: Entry, secrets: Iterable[str]) -> Line:
         secrets: The key; a server may have repeated it, or the user may have typed it.
     """
     text = line_of(entry)
-    for secret in secrets:
-        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "•••")
+    known = [secret for secret in secrets if len(secret) >= SHORTEST]
+    if any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in known):
+        text = json.dumps(_masked(json.loads(text), known), ensure_ascii=False)
     return _line(text)
+
+
+def _masked(value: object, secrets: Sequence[str]) -> object:
+    """A JSON value without the secrets. Never done to the line as a whole: its own words would be masked, too."""
+    if isinstance(value, str) and value not in WORDS:
+        for secret in secrets:
+            value = value.replace(secret, MASK)
+    elif isinstance(value, dict):
+        return {_masked(name, secrets): _masked(one, secrets) for name, one in value.items()}
+    elif isinstance(value, list):
+        return [_masked(one, secrets) for one in value]
+    return value
 
 
 def _line(text: str) -> Line:

@@ -17,6 +17,9 @@ The first line says what it is, each other line is one request with its reply (h
     number of a cell (``In[7]``) and the address of an object (``0x7f3a5c``) in a text make no difference.
 ``default_model``
     true where nobody chose the model: a replay then asks for no particular one. Else absent.
+``left_out``
+    How many turns of the conversation were not sent, because the context was full. Else absent: then the request
+    answers no conversation that has more turns.
 ``reply``
     ``text`` is the text of the first choice; ``texts`` has those of further ones, by their number ("1", …). ``model``,
     ``id``, ``object`` and ``created`` are the server's; what it did not say is absent. ``seconds`` is the time from
@@ -53,6 +56,16 @@ HEADER = json.dumps({"format": FORMAT, "version": VERSION})
 HEAD = ("model", "id", "object", "created")
 """Fields that are mostly the same in all events of a reply."""
 
+WORDS = frozenset(
+    (
+        *("default_model", "messages", "max_tokens", "temperature", "presence_penalty", "frequency_penalty"),
+        *("image_url", "assistant", "finish_reason", "content_filter", "chat.completion", "chat.completion.chunk"),
+        *("prompt_tokens", "completion_tokens", "total_tokens", "context_tokens", "server_message"),
+        *("RequestRefused", "ContextTooLong"),
+    )
+)
+"""Words of the format, and of the interface, that are long enough to be a key. Whoever gives one as a key has none."""
+
 Timed = tuple[float, Delta]
 """Seconds since the request was sent, and what came then."""
 
@@ -65,12 +78,14 @@ class Entry:
         events: The reply; empty where there is an error.
         seconds: From sending the request to the end.
         error: The server's refusal; None where it replied.
+        left_out: How many turns of the conversation were not sent, because the context was full.
     """
 
     asked: Asked
     events: tuple[Timed, ...] = ()
     seconds: float = 0.0
     error: RequestRefused | None = None
+    left_out: int = 0
 
     def texts(self) -> dict[int, str]:
         """The text of each choice."""
@@ -83,7 +98,7 @@ class Entry:
         """Whether both say the same: a recording is not changed for other times, ids and counts."""
         if self.error is not None or other.error is not None:
             return _told(self.error) == _told(other.error)
-        return self.texts() == other.texts() and self._ends() == other._ends()
+        return self.texts() == other.texts() and self._ends() == other._ends() and self.left_out == other.left_out
 
     def _ends(self) -> dict[int, str]:
         return {delta.index: delta.finish_reason for _, delta in self.events if delta.finish_reason}
@@ -98,6 +113,8 @@ def line_of(entry: Entry) -> str:
     record: dict[str, object] = {"request": entry.asked.body}
     if entry.asked.is_default_model:
         record["default_model"] = True
+    if entry.left_out:
+        record["left_out"] = entry.left_out
     if entry.error is not None:
         record["error"] = _error_record(entry.error)
     else:
@@ -151,7 +168,12 @@ def entry_from(line: str) -> Entry:
             return Entry(asked, error=_error_from(record["error"]))
         reply = record["reply"]
         seconds = reply.get("seconds", 0.0)
-        return Entry(asked, _events_from(reply, record.get("events")), float(seconds))
+        return Entry(
+            asked,
+            _events_from(reply, record.get("events")),
+            float(seconds),
+            left_out=_checked(record.get("left_out", 0), int),
+        )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise ValueError("its `reply`, `events` or `error` are not as they should be") from None
 
@@ -160,10 +182,13 @@ def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | No
     texts = {0: _text(reply["text"])}
     texts |= {int(index): _text(text) for index, text in reply.get("texts", {}).items()}
     head = {name: reply.get(name) for name in HEAD}
-    if records is None:
+    if not records:
         return tuple((0.0, _delta(text, head, {"index": i, "finish_reason": "stop"})) for i, text in texts.items())
     parsed = [(float(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
     last = {more.get("index", 0): number for number, (_, count, more) in enumerate(parsed) if count}
+    for number, (_, _, more) in enumerate(parsed):
+        if more.get("index", 0) in texts:
+            last.setdefault(more.get("index", 0), number)  # what was written into an empty reply comes with its first
     events, taken = [], dict.fromkeys(texts, 0)
     for number, (seconds, count, more) in enumerate(parsed):
         index = more.get("index", 0)

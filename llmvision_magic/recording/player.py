@@ -75,12 +75,17 @@ class Player:
             return self.speed
         return 1.0 if asker.watched else 0.0
 
-    def take(self, asked: Asked, asker: Asker) -> Entry | None:
-        """The answer to a request: of several equal ones the next; None when there is none."""
+    def take(self, asked: Asked, asker: Asker, left_out: int = 0) -> Entry | None:
+        """The answer to a request: of several equal ones the next; None when there is none.
+
+        Args:
+            left_out: How many turns of the conversation it leaves out; so many must have been when it was recorded.
+        """
         with self._lock:
             if self.file.exists:
                 self.file.read()
-            found = _found(self.file.entries(), asked)
+            entries = self.file.entries()
+            found = _found([one for one in entries if one.left_out == left_out] if left_out else entries, asked)
         if not found:
             return None
         # Who asks more often than was recorded begins again.
@@ -134,13 +139,13 @@ class ReplayingClient:
 
     def recorded(self, request: Request) -> Recorded | None:
         """What is known of the reply to a request; None when it is not in the file."""
-        entry = self._entry(asked_by(request, is_default_model=self._is_default_model))
+        entry = self._entry(asked_by(request, is_default_model=self._is_default_model), request.left_out)
         return None if entry is None else Recorded(entry.seconds, self._player.speed_for(self._asker) == 0)
 
-    def _entry(self, asked: Asked) -> Entry | None:
+    def _entry(self, asked: Asked, left_out: int) -> Entry | None:
         """The answer to a request, the same until it is given."""
         if asked.key not in self._taken:
-            entry = self._player.take(asked, self._asker)
+            entry = self._player.take(asked, self._asker, left_out)
             if entry is None:
                 return None
             self._taken[asked.key] = entry
@@ -157,7 +162,7 @@ class ReplayingClient:
         """
         stop = stop or Stop()
         asked = asked_by(request, is_default_model=self._is_default_model)
-        entry = self._entry(asked)
+        entry = self._entry(asked, request.left_out)
         if entry is None:
             if not self._player.else_live:
                 raise self._player.not_recorded(asked)

@@ -74,8 +74,9 @@ class Recorder:
         self._present: dict[tuple[str, str], list[int]] = {}
         self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
         self.file = RecordingFile.at(given)
-        self.file.read()
-        self.file.begin()
+        with self.file.alone():
+            self.file.read()
+            self.file.begin()
 
     def not_asked(self) -> list[int]:
         """Numbers of the lines whose request did not come since the recording began."""
@@ -107,10 +108,11 @@ class Recorder:
         with self._lock:
             self._owed[slot.key] = (slot, line)
             try:
-                self.file.read()  # another kernel, or an editor, may have written it
-                changed = [self._put(slot, line) for slot, line in self._owed.values()]
-                if any(changed) or not self.file.exists:
-                    self.file.write()
+                with self.file.alone():
+                    self.file.read()  # another kernel, or an editor, may have written it
+                    changed = [self._put(slot, line) for slot, line in self._owed.values()]
+                    if any(changed) or not self.file.exists:
+                        self.file.write()
             except InvalidInput as error:
                 self.trouble = f"Not recorded: {error}"
             else:
@@ -209,7 +211,7 @@ class RecordingClient:
                 self._recorder.keep(slot, Entry(asked, error=self._without_address(error)), self._secrets)
             raise
         if not stop.is_set:
-            entry = Entry(asked, tuple(events), time.monotonic() - sent)
+            entry = Entry(asked, tuple(events), time.monotonic() - sent, left_out=request.left_out)
             self._recorder.keep(slot, entry, self._secrets)
 
     def _without_address(self, error: RequestRefused) -> RequestRefused:

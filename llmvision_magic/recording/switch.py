@@ -136,15 +136,15 @@ def speed_from(text: str, source: str) -> float:
     """How many times as fast as recorded.
 
     Raises:
-        InvalidInput: It is no number of at least 0.
+        InvalidInput: It is no number from 0 to a million.
     """
     try:
         speed = float(text)
     except ValueError:
         speed = -1.0
-    if not 0 <= speed < 1e6:
+    if not 0 <= speed <= 1e6:
         raise InvalidInput(
-            f"{source}: expected a number of at least 0 (0 at once, 1 as recorded, 2 twice as fast), got {text!r}."
+            f"{source}: expected a number from 0 to 1,000,000 (0 at once, 1 as recorded, 2 twice), got {text!r}."
         )
     return speed
 

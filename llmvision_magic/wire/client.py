@@ -12,7 +12,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from llmvision_magic import __version__
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut
+from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut, ServerBusy
 from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
 from llmvision_magic.stop import Stop
 from llmvision_magic.wire import decoding, failures, retries
@@ -206,7 +206,7 @@ class Client:
                     # It may be the question for the usage that is refused: older servers do not know it.
                     ask_usage = False
                     continue
-                reason = retries.reason_for_status(exchange.status)
+                reason = retries.reason_for_status(exchange.status) if isinstance(failure, ServerBusy) else None
             except failures.HTTP_EXCEPTIONS as error:
                 failure = exchange.failure(error)
                 reason = retries.reason_for_exception(error)

@@ -55,6 +55,8 @@ _CONTEXT_WORDS = (
 )
 _CONTEXT_SIZE = r"(?i)(?:context (?:length|size|window)[^\d.;]{0,30}|n_ctx\D{0,5})(\d[\d,]*)"
 _PROMPT_SIZE = r"(?i)(?:resulted in|requested|you sent|prompt is|prompt has|request has|request \()\D{0,20}(\d[\d,]*)"
+_NO_IMAGES = r"(?i)\bimages?\b.*\bnot support"
+"""How llama.cpp says it, with a status that promises that it may go better later."""
 _BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy"
 
 
@@ -189,6 +191,12 @@ def from_status(
         verb = "does not accept the key" if status == 401 else "does not allow this"
         return KeyRefused(
             f"The server at {server.address} {verb} ({status}){words}Check the key: `%chat key`.",
+            status=status,
+            server_message=said,
+        )
+    if status >= 500 and re.search(_NO_IMAGES, said):
+        return RequestRefused(
+            f"The server at {server.address} refused the images ({status}){words}Leave them out.",
             status=status,
             server_message=said,
         )

@@ -20,6 +20,7 @@ class Request:
         messages: At least one.
         parameters: What the user set.
         stream: Whether the reply is to arrive in pieces.
+        left_out: How many turns of the conversation are not among the messages. Not sent; a recording keeps it.
 
     Raises:
         InvalidInput: No model or no message.
@@ -29,6 +30,7 @@ class Request:
     messages: tuple[Message, ...]
     parameters: Parameters = field(default_factory=Parameters)
     stream: bool = True
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "messages", tuple(self.messages))

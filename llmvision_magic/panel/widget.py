@@ -96,7 +96,7 @@ class ChatPanel(anywidget.AnyWidget):
         self.observe(self._parameter_set, list(WRITABLE))
         self.observe(self._conversation_set, "conversation")
         self.on_msg(self._on_message)
-        host.session.watchers.append(self._showing)
+        host.session.watch(self._showing)
         self._forget = host.watch_closing(self.close)
         self._is_open = True
 

@@ -337,6 +337,17 @@ def test_closing_leaves_nothing_behind(kernel, chat_server):
     assert sent(chat_server.requests()[-1])[::2] == ["first", "hello", "last"]
 
 
+def test_closed_panel_shows_what_was_said(kernel, page, chat_server):
+    """It was kept in a variable, and is shown again: no traceback, and a word on how to go on."""
+    page.ask("said before")
+    page.ended("said before")
+    kernel.ok("from llmvision_magic.panel import ChatPanel\npanel = ChatPanel('main')\npanel.close()")
+    cell = kernel.ok("panel")
+    assert "said before" in cell.plain
+    assert "closed" in cell.plain
+    assert not any("widget-view" in kind for output in cell.outputs for kind in output.data)
+
+
 def test_unloading_closes_the_panels(kernel, page):
     """Their pages are told so."""
     kernel.ok("%unload_ext llmvision_magic")

@@ -28,6 +28,11 @@ PARAMETERS = ("model", *REQUEST_PARAMETERS)
 WRITABLE = (*PARAMETERS, "system")
 """Traits that the page may change."""
 
+CLOSED = "This panel is closed. `%chat panel`, or `ChatPanel()` in Python, shows another."
+
+IN_A_ROW = {"flex": "1 1 auto", "min_width": "min(320px, 100%)"}
+"""Layout: a row of widgets makes each as wide as what it holds, and the panel takes the width that it is given."""
+
 MODELS_SECONDS = 10.0
 """Longest wait for a server to say what models it has."""
 
@@ -89,7 +94,7 @@ class ChatPanel(anywidget.AnyWidget):
             "names": self._answer_names,
             "models": self._answer_models,
         }
-        super().__init__()
+        super().__init__(layout=dict(IN_A_ROW))
         self.comm._reply_subshell_for = _as_it_came
         self.panel_id = self.model_id
         self._refresh()
@@ -117,6 +122,9 @@ class ChatPanel(anywidget.AnyWidget):
 
     def show_widget(self) -> None:
         """Show the panel in the running cell, without what is kept of it."""
+        if not self._is_open:
+            self._host.shell.display_pub.publish({"text/plain": CLOSED})
+            return
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         self._host.shell.display_pub.publish({**data, "text/plain": ""}, metadata)
 

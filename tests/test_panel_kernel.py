@@ -326,11 +326,12 @@ def test_closing_leaves_nothing_behind(kernel, chat_server):
     count = "[len(get_ipython()._llmvision_magic.magics.session.watchers), __import__('threading').active_count(), "
     count += "len(__import__('comm').get_comm_manager().comms), len(get_ipython()._llmvision_magic.magics._closing)]"
     kernel.ok("%%chat\nfirst")
+    kernel.ok("from llmvision_magic import ChatPanel\nChatPanel().close()")  # the first loads what widgets need
     before = kernel.value(count)
     page = PanelPage(kernel, "from llmvision_magic import ChatPanel\npanel = ChatPanel()\npanel")
     page.ask("hello")
     page.ended("hello")
-    kernel.ok("panel.close()\npanel.layout.close()\ndel panel")
+    kernel.ok("panel.close()\ndel panel")
     page.until(lambda: page.closed)
     page.until(lambda: kernel.value(count) == before, "what is left")
     kernel.ok("%%chat\nlast")

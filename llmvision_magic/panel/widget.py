@@ -78,6 +78,7 @@ class ChatPanel(anywidget.AnyWidget):
     system = traitlets.Any(None, allow_none=True).tag(sync=True)
 
     _is_open = False
+    _own_layout: Any = None
 
     def __init__(self, conversation: str | None = None) -> None:
         self._host = host = Host.found()
@@ -95,6 +96,7 @@ class ChatPanel(anywidget.AnyWidget):
             "models": self._answer_models,
         }
         super().__init__(layout=dict(IN_A_ROW))
+        self._own_layout = self.layout
         self.comm._reply_subshell_for = _as_it_came
         self.panel_id = self.model_id
         self._refresh()
@@ -115,6 +117,8 @@ class ChatPanel(anywidget.AnyWidget):
             self.on_msg(self._on_message, remove=True)
             self.unobserve_all()
         super().close()
+        if self._own_layout is not None:  # a widget with a comm of its own, which nobody else would close
+            self._own_layout.close()
 
     def _ipython_display_(self) -> None:
         self._kept.show()

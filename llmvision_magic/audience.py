@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,9 +51,25 @@ class Elsewhere:
 class Together:
     """One view made of the asker's and the watchers'. What fails at a watcher's is the watcher's own affair."""
 
-    def __init__(self, view: View, others: Iterable[View]) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
-        self._others = list(others)
+        self._others: list[View] = []
+        self._texts: list[str] = []
+        self._line = ""
+        self._ended = False
+        self._lock = threading.RLock()
+
+    def join(self, other: View) -> None:
+        """Show it at a watcher's too, from its beginning. Any thread may call."""
+        with self._lock, suppress(Exception):
+            if self._texts:
+                other.add("".join(self._texts))
+            if self._line:
+                other.wait(self._line)
+            if self._ended:
+                other.leave()
+            else:
+                self._others.append(other)
 
     @property
     def interval(self) -> float:
@@ -60,9 +77,20 @@ class Together:
         return self._view.interval
 
     def _each(self, show: Callable[[View], None]) -> None:
-        for other in self._others:
-            with suppress(Exception):
-                show(other)
+        with self._lock:
+            for other in self._others:
+                with suppress(Exception):
+                    show(other)
+
+    def _end(self, show: Callable[[View], None]) -> None:
+        with self._lock:
+            self._each(show)
+            self._others.clear()
+            self._ended = True
+
+    def leave_watchers(self) -> None:
+        """Stop showing at the watchers'; they may have been told of the end already."""
+        self._end(lambda view: view.leave())
 
     def prepare(self) -> None:
         """Get ready, everywhere."""
@@ -72,24 +100,29 @@ class Together:
     def wait(self, line: str) -> None:
         """Show a quiet line, everywhere."""
         self._view.wait(line)
-        self._each(lambda view: view.wait(line))
+        with self._lock:
+            self._line = line
+            self._each(lambda view: view.wait(line))
 
     def add(self, text: str) -> None:
         """Show text that has arrived, everywhere."""
-        self._each(lambda view: view.add(text))
+        with self._lock:
+            self._texts.append(text)
+            self._line = ""
+            self._each(lambda view: view.add(text))
         self._view.add(text)
 
     def finish(self, outcome: Outcome) -> None:
         """Show the final output, everywhere."""
-        self._each(lambda view: view.finish(outcome))
+        self._end(lambda view: view.finish(outcome))
         self._view.finish(outcome)
 
     def clear(self) -> None:
         """Take away what was shown, everywhere."""
-        self._each(lambda view: view.clear())
+        self._end(lambda view: view.clear())
         self._view.clear()
 
     def leave(self) -> None:
         """Stop showing, everywhere."""
-        self._each(lambda view: view.leave())
+        self.leave_watchers()
         self._view.leave()

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from llmvision_magic.arrival import Arrival, Event, Outcome, View
 from llmvision_magic.audience import Together, Watcher
 from llmvision_magic.connections import Connections
-from llmvision_magic.conversation import Conversation
+from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.journal import UNRECORDED, Journal
 from llmvision_magic.offering import offer_of
@@ -35,7 +35,8 @@ class Session:
         spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         stops: By turn whose reply arrives: ends it.
-        watchers: Who sees what happens here.
+        watchers: Who sees what happens here; `watch` adds one.
+        shown: By turn whose reply arrives: where it is shown.
         models: What servers offer, by address, as far as they were asked.
         offered: Ids of the kept conversations that were listed last, as they were numbered.
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
@@ -50,6 +51,8 @@ class Session:
         self.models: dict[str, list[str]] = {}
         self.stops: dict[str, Stop] = {}
         self.watchers: list[Watcher] = []
+        self.shown: dict[str, tuple[Conversation, Together]] = {}
+        self._joining = threading.Lock()
         self.offered: list[str] = []
         self.journal = journal or Journal()
 
@@ -126,6 +129,13 @@ class Session:
         for watcher in list(self.watchers):
             with suppress(Exception):  # what fails there must not end what happens here
                 watcher.changed()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have a watcher see what happens from now on, and the replies that arrive."""
+        with self._joining:
+            self.watchers.append(watcher)
+            for turn_id, (conversation, shown) in self.shown.items():
+                _join(shown, watcher, conversation, conversation.turns[turn_id])
 
     def drop(self, name: str) -> None:
         """Forget a conversation with all its turns, on disk too; replies that arrive in it end.
@@ -266,20 +276,18 @@ class Session:
         if turn is None:  # nobody's history: nobody else's affair
             yield view
             return
-        others: list[View] = []
-        for watcher in list(self.watchers):
-            with suppress(Exception):
-                if (other := watcher.view_of(begun.plan.conversation, turn)) is not None:
-                    others.append(other)
+        shown = Together(view)
+        with self._joining:
+            for watcher in self.watchers:
+                _join(shown, watcher, begun.plan.conversation, turn)
+            self.shown[turn.id] = begun.plan.conversation, shown
         self.stops[turn.id] = stop
         try:
-            yield Together(view, others) if others else view
-        except BaseException:
-            for other in others:
-                with suppress(Exception):
-                    other.leave()
-            raise
+            yield shown
         finally:
+            with self._joining:
+                del self.shown[turn.id]
+            shown.leave_watchers()
             self.stops.pop(turn.id, None)
             self._tell()
 
@@ -352,3 +360,10 @@ class Session:
             while not stop.is_set and self.journal.arrives_elsewhere(plan.conversation, plan.parent):
                 time.sleep(0.05)
                 self.journal.catch_up(plan.conversation)
+
+
+def _join(shown: Together, watcher: Watcher, conversation: Conversation, turn: Turn) -> None:
+    """Show a reply at a watcher's too, if it watches that conversation."""
+    with suppress(Exception):
+        if (other := watcher.view_of(conversation, turn)) is not None:
+            shown.join(other)

@@ -241,6 +241,16 @@ def test_attributes_are_completed(page: Page, names: list[str], taken: str):
     expect(panel.input).to_have_value("{{len(" + taken + "}}")
 
 
+@pytest.mark.parametrize("name", ["größe_groß", "变量"])
+def test_names_in_any_script_are_completed(page: Page, name: str):
+    panel = Panel(page)
+    panel.answer("names", {"kind": "names", "key": "", "names": [name]})
+    panel.input.press_sequentially("{{" + name[:-1])
+    expect(panel.root.locator(".lp-names li")).to_have_count(1)
+    panel.input.press("Enter")
+    expect(panel.input).to_have_value("{{" + name + "}}")
+
+
 def test_no_list_opens_outside_of_braces(page: Page):
     panel = Panel(page)
     panel.answer("names", {"kind": "names", "key": "", "names": ["df"]})

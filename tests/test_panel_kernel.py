@@ -326,15 +326,27 @@ def test_closing_leaves_nothing_behind(kernel, chat_server):
     count = "[len(get_ipython()._llmvision_magic.magics.session.watchers), __import__('threading').active_count(), "
     count += "len(__import__('comm').get_comm_manager().comms), len(get_ipython()._llmvision_magic.magics._closing)]"
     kernel.ok("%%chat\nfirst")
+    kernel.ok("from llmvision_magic import ChatPanel\nChatPanel().close()")  # the first loads what widgets need
     before = kernel.value(count)
     page = PanelPage(kernel, "from llmvision_magic import ChatPanel\npanel = ChatPanel()\npanel")
     page.ask("hello")
     page.ended("hello")
-    kernel.ok("panel.close()\npanel.layout.close()\ndel panel")
+    kernel.ok("panel.close()\ndel panel")
     page.until(lambda: page.closed)
     page.until(lambda: kernel.value(count) == before, "what is left")
     kernel.ok("%%chat\nlast")
     assert sent(chat_server.requests()[-1])[::2] == ["first", "hello", "last"]
+
+
+def test_closed_panel_shows_what_was_said(kernel, page, chat_server):
+    """It was kept in a variable, and is shown again: no traceback, and a word on how to go on."""
+    page.ask("said before")
+    page.ended("said before")
+    kernel.ok("from llmvision_magic.panel import ChatPanel\npanel = ChatPanel('main')\npanel.close()")
+    cell = kernel.ok("panel")
+    assert "said before" in cell.plain
+    assert "closed" in cell.plain
+    assert not any("widget-view" in kind for output in cell.outputs for kind in output.data)
 
 
 def test_unloading_closes_the_panels(kernel, page):

@@ -139,3 +139,52 @@ def test_dropped_conversation_ends_its_reply(kernel, page, chat_server):
     page.answer("done", key="d")
     assert chat_server.ended(1)[0].ended == "client gone"
     page.until(lambda: page.state["busy"] == "")
+
+
+def test_stop_while_an_expression_is_evaluated_sends_nothing(kernel, page, chat_server, tmp_path):
+    """The prompt has its text back when the expression has ended."""
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    subshell = kernel.subshell()
+    kernel.ok(
+        "import pathlib, time\ndef slow():\n"
+        f"    pathlib.Path({str(begun)!r}).touch()\n"
+        f"    while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+    )
+    page.ask("{{slow()}}", key="slow")
+    page.until(begun.exists)
+    page.send({"do": "stop", "key": "stop"}, subshell=subshell)
+    page.answer("done", key="stop")
+    go.touch()
+    assert "Not asked" in page.answer("sorry", key="slow")["text"]
+    assert page.turns() == []
+    assert chat_server.requests() == []
+    page.ask("still there")
+    page.ended("still there")
+
+
+@pytest.mark.parametrize("cell", ["%chat panel", "from llmvision_magic.panel import ChatPanel\nChatPanel('main')"])
+def test_panel_that_opens_while_a_reply_arrives_shows_it(kernel, page, chat_server, cell):
+    """What there is at once, and what comes: the cell of a panel is run again at any time."""
+    steps = (sse("First.\n\nBegun, and "), wait(), sse("more."), wait(), sse(finish="stop"), done())
+    chat_server.script(stream(*steps))
+    page.ask("slow")
+    page.until(lambda: any("Begun" in str(message.get("tail")) for message in page.messages))
+    late = PanelPage(kernel, cell)
+    [turn] = late.turns()
+    assert [block[0] for block in turn["blocks"]] == ["<p>First.</p>\n"]
+    assert "Begun" in turn["tail"][0]
+    chat_server.release()
+    late.until(lambda: any("more." in str(message.get("tail")) for message in late.messages))
+    chat_server.release()
+    assert late.ended("slow")["html"] is None
+    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.shown)") == 0
+
+
+def test_panel_that_opens_before_the_first_word_shows_what_is_waited_for(kernel, page, chat_server):
+    chat_server.script(stream(wait(), sse("Late."), sse(finish="stop"), done()))
+    page.ask("slow")
+    page.until(lambda: any(message.get("line") for message in page.messages))
+    late = PanelPage(kernel)
+    assert late.turns()[0]["line"]
+    chat_server.release()
+    late.ended("slow")

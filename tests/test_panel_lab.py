@@ -388,6 +388,20 @@ def test_two_panels_agree(page: Page, lab: Lab, chat_server):
         assert panels.nth(0).locator(".lp-reply").text_content() == panels.nth(1).locator(".lp-reply").text_content()
 
 
+BESIDE = """import ipywidgets as widgets
+from llmvision_magic import ChatPanel
+widgets.HBox([ChatPanel(), widgets.Label("beside")])"""
+
+
+def test_panel_in_a_row_of_widgets_has_the_room_that_is_left(page: Page, lab: Lab, chat_server):
+    with opened(page, lab, BESIDE) as there:
+        there.notebook.wait_idle()
+        row = page.locator(".widget-hbox")
+        row.locator(".llmvm-panel").wait_for()
+        assert row.locator(".llmvm-panel").bounding_box()["width"] > 0.7 * row.bounding_box()["width"]
+        picture(page, "panel-row-light")
+
+
 def test_panel_docks_beside_the_notebook(page: Page, lab: Lab, chat_server):
     """The cell keeps a line that unfolds; the panel fills its place."""
     page.set_viewport_size({"width": 1500, "height": 900})

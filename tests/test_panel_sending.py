@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -138,6 +139,50 @@ def test_files_that_are_too_large_or_too_many_are_refused(page: Page):
     expect(panel.root.get_by_role("alert")).to_have_text(
         "“8.txt” was not attached: up to 8 files can be attached to one prompt."
     )
+
+
+def test_files_that_are_too_large_together_are_refused(page: Page):
+    """A Jupyter server closes a connection on which more than 10 MiB come at once."""
+    panel = Panel(page)
+    paste(panel, *[file(f"{number}.txt", "text/plain", size=4_000_000) for number in range(3)])
+    expect(panel.root.locator(".lp-file")).to_have_count(2)
+    expect(panel.root.get_by_role("alert")).to_have_text(
+        "“2.txt” was not attached: with it there would be 12 MB, and up to 10 MB go with one prompt."
+    )
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\\"])
+def test_prompt_that_no_connection_takes_comes_back(page: Page, letter: str):
+    panel = Panel(page)
+    paste(panel, file("big.txt", "text/plain", size=9_900_000))
+    expect(panel.root.locator(".lp-file")).to_have_count(1)
+    text = "a" + letter * 600_000
+    panel.input.fill(text)
+    panel.input.press("Enter")
+    expect(panel.root.get_by_role("alert")).to_contain_text("up to 10 MB go with one prompt")
+    assert panel.sent("ask") == []
+    assert panel.input.input_value() == text
+    expect(panel.root.locator(".lp-file")).to_have_count(1)
+    expect(panel.root.locator("[data-status=waiting]")).to_have_count(0)
+
+
+def test_draft_goes_to_the_next_panel_of_the_notebook(page: Page):
+    """A cell that is run again, as the panel itself asks for when its kernel is gone, takes its panel away."""
+    panel = Panel(page)
+    paste(panel, file("notes.txt", "text/plain", b"abc"))
+    panel.input.fill("typed but not sent")
+    again = """async () => {
+      cleanup();
+      document.querySelector('#place').replaceChildren();
+      window.cleanup = await showPanel(kernel, widget, document.querySelector('#place'));
+    }"""
+    page.evaluate(again)
+    expect(panel.input).to_have_value("typed but not sent")
+    expect(panel.root.locator(".lp-file")).to_have_text(re.compile("notes.txt"))
+    panel.input.fill("")
+    panel.button("Remove notes.txt").click()
+    page.evaluate(again)
+    expect(panel.input).to_have_value("")
 
 
 # -- sending and stopping ----------------------------------------------------------------------------------------------

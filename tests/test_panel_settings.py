@@ -77,6 +77,18 @@ def test_dropping_a_conversation_asks_once(page: Page):
     assert panel.wait_sent("drop")[0]["name"] == "tutor"
 
 
+@pytest.mark.parametrize(("asks", "does", "do"), [("Drop", "Drop", "drop"), ("Rename", "Rename", "rename")])
+def test_a_question_is_about_the_conversation_it_was_asked_for(page: Page, asks: str, does: str, do: str):
+    """A cell may go to another one meanwhile, which would be dropped in its place."""
+    panel = Panel(page, conversation="tutor")
+    panel.button(f"{asks} this conversation").click()
+    if do == "rename":
+        panel.root.get_by_role("textbox", name="New name of the conversation").fill("teacher")
+    panel.change("conversation", "main")
+    panel.button(does).click()
+    assert panel.wait_sent(do)[0]["name"] == "tutor"
+
+
 # -- settings ----------------------------------------------------------------------------------------------------------
 
 

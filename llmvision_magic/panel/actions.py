@@ -10,15 +10,16 @@ from llmvision_magic.asked import SAYABLE, Options
 from llmvision_magic.audience import Elsewhere
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
+from llmvision_magic.panel.errands import TAKEN_BACK
 from llmvision_magic.planning import Ask
 from llmvision_magic.prompt import Composed
-from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.panel.host import Host
     from llmvision_magic.panel.requests import File, Request
     from llmvision_magic.panel.showing import Showing
+    from llmvision_magic.stop import Stop
 
 
 class Actions:
@@ -28,19 +29,23 @@ class Actions:
         self._host = host
         self._showing = showing
 
-    def run(self, request: Request, conversation: Conversation) -> None:
+    def run(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         """Do what is asked, in that conversation.
+
+        Args:
+            stop: Ends the reply; set before anything is sent, it keeps the prompt from being asked.
 
         Raises:
             ChatError: It cannot be done; nothing has changed.
         """
-        getattr(self, f"do_{request.do}")(request, conversation)
+        getattr(self, f"do_{request.do}")(request, conversation, stop)
         self._host.session.note()
 
-    def do_ask(self, request: Request, conversation: Conversation) -> None:
-        self._ask(conversation, self._composed(conversation, request.text, {}, request.files), request.text, {})
+    def do_ask(self, request: Request, conversation: Conversation, stop: Stop) -> None:
+        composed = self._composed(conversation, request.text, {}, request.files)
+        self._ask(conversation, composed, request.text, {}, stop)
 
-    def do_edit(self, request: Request, conversation: Conversation) -> None:
+    def do_edit(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
         options = turn.options or {}
         composed = self._composed(conversation, request.text, options)
@@ -48,29 +53,29 @@ class Actions:
             images = [part for part in turn.prompt if part.get("type") != "text"]
             content = ({"type": "text", "text": text_of(composed.content)}, *images)
             composed = Composed(content, composed.notes)
-        self._ask(conversation, composed, request.text, options, replace=turn.id)
+        self._ask(conversation, composed, request.text, options, stop, replace=turn.id)
 
-    def do_retry(self, request: Request, conversation: Conversation) -> None:
+    def do_retry(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
-        self._ask(conversation, Composed(turn.prompt), turn.typed, turn.options or {}, replace=turn.id)
+        self._ask(conversation, Composed(turn.prompt), turn.typed, turn.options or {}, stop, replace=turn.id)
 
-    def do_continue(self, request: Request, conversation: Conversation) -> None:
+    def do_continue(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
         if turn.status == "partial" or turn.is_whole or not turn.text:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
         asked = Composed(turn.prompt)
-        self._ask(conversation, asked, turn.typed, turn.options or {}, replace=turn.id, begun=turn.text)
+        self._ask(conversation, asked, turn.typed, turn.options or {}, stop, replace=turn.id, begun=turn.text)
 
-    def do_branch(self, request: Request, conversation: Conversation) -> None:
+    def do_branch(self, request: Request, conversation: Conversation, _: Stop) -> None:
         turn = _turn(request, conversation)
         conversation.go_to(conversation.newest_after(turn.id))
 
-    def do_exclude(self, request: Request, conversation: Conversation) -> None:
+    def do_exclude(self, request: Request, conversation: Conversation, _: Stop) -> None:
         turn = _turn(request, conversation)
         conversation.exclude(turn.id, request.excluded)
         self._host.session.journal.keep(conversation, {turn.id: None})
 
-    def do_new(self, request: Request, _: Conversation) -> None:
+    def do_new(self, request: Request, _: Conversation, __: Stop) -> None:
         session = self._host.session
         name = request.name or next(
             name
@@ -80,13 +85,13 @@ class Actions:
         session.new(name)
         self._showing.go_to(name)
 
-    def do_use(self, request: Request, _: Conversation) -> None:
+    def do_use(self, request: Request, _: Conversation, __: Stop) -> None:
         self._showing.go_to(request.name)
 
-    def do_rename(self, request: Request, _: Conversation) -> None:
+    def do_rename(self, request: Request, _: Conversation, __: Stop) -> None:
         self._host.session.rename(request.name, request.to)
 
-    def do_drop(self, request: Request, _: Conversation) -> None:
+    def do_drop(self, request: Request, _: Conversation, __: Stop) -> None:
         self._host.session.drop(request.name)
 
     def _composed(
@@ -110,10 +115,13 @@ class Actions:
         composed: Composed,
         typed: str | None,
         options: Options,
+        stop: Stop,
         *,
         replace: str | None = None,
         begun: str = "",
     ) -> None:
+        if stop.is_set:
+            raise InvalidInput(TAKEN_BACK)
         session = self._host.session
         ask = Ask(
             composed.content,
@@ -126,12 +134,13 @@ class Actions:
         )
         given = {name: value for name, value in options.items() if name in SAYABLE}
         begins = session.begin(ask, self._host.settings(conversation, given))
+        if begins.turn is not None:  # from now on it can be stopped, though its thread has yet to start
+            session.stops[begins.turn.id] = stop
 
         def run() -> None:
             with suppress(ChatError):  # the turn says it
                 session.run(begins, Elsewhere(), stop)
 
-        stop = Stop()
         threading.Thread(target=run, name="llmvision-panel", daemon=True).start()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.panel.transcript import Json
+from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
@@ -24,25 +25,26 @@ PROMPTS = ("ask", "edit", "retry", "continue")
 OF_CONVERSATION = (*PROMPTS, "branch", "exclude")
 """Errands that make no sense without the conversation that was shown when they were given."""
 
-TAKEN_BACK = "Not asked: it was stopped while it waited for the kernel."
+TAKEN_BACK = "Not asked: it was stopped before it was sent."
 
 
 class Errands:
     """The errands of one panel.
 
     Args:
-        run: Does what a request asks for, in the conversation that was shown when it came.
+        run: Does what a request asks for, in the conversation that was shown when it came; the stop ends its reply.
         send: Sends an answer to the page.
     """
 
     def __init__(
-        self, host: Host, run: Callable[[Request, Conversation], None], send: Callable[[dict[str, object]], None]
+        self, host: Host, run: Callable[[Request, Conversation, Stop], None], send: Callable[[dict[str, object]], None]
     ) -> None:
         self._host = host
         self._run = run
         self._send = send
         self._lock = threading.Lock()
         self._waiting: dict[int, Request] = {}
+        self._begun: set[Stop] = set()
         self._answers: OrderedDict[str, Json | None] = OrderedDict()  # by key; None: it has none yet
 
     def take(self, request: Request, conversation: Conversation) -> None:
@@ -64,23 +66,27 @@ class Errands:
             self._send(answer)
 
     def take_back(self) -> None:
-        """Refuse the prompts that still wait."""
+        """Refuse the prompts that still wait, or whose expressions are being evaluated."""
         with self._lock:
             refused = [one for one in self._waiting.values() if one.do in PROMPTS]
             for one in refused:
                 del self._waiting[id(one)]
+            for stop in self._begun:
+                stop.set("interrupted")
         for one in refused:
             self._answer(one, {"kind": "sorry", "key": one.key, "text": TAKEN_BACK})
 
     def _do(self, request: Request, conversation: Conversation) -> None:
+        stop = Stop()
         with self._lock:
             if self._waiting.pop(id(request), None) is None:
                 return
+            self._begun.add(stop)
         try:
             is_there = self._host.session.conversations.get(conversation.name) is conversation
             if request.do in OF_CONVERSATION and not is_there:
                 raise InvalidInput(f"The conversation `{conversation.name}` is there no longer.")
-            self._run(request, conversation)
+            self._run(request, conversation, stop)
         # Of code in a prompt's braces comes anything, an interrupt and an exit too: the page must hear of it.
         except BaseException as error:
             is_ours = isinstance(error, ChatError | Interrupted)
@@ -88,6 +94,9 @@ class Errands:
             self._answer(request, {"kind": "sorry", "key": request.key, "text": text})
         else:
             self._answer(request, {"kind": "done", "key": request.key})
+        finally:
+            with self._lock:
+                self._begun.discard(stop)
 
     def _answer(self, request: Request, answer: Json) -> None:
         with self._lock:

@@ -28,6 +28,11 @@ PARAMETERS = ("model", *REQUEST_PARAMETERS)
 WRITABLE = (*PARAMETERS, "system")
 """Traits that the page may change."""
 
+CLOSED = "This panel is closed. `%chat panel`, or `ChatPanel()` in Python, shows another."
+
+IN_A_ROW = {"flex": "1 1 auto", "min_width": "min(320px, 100%)"}
+"""Layout: a row of widgets makes each as wide as what it holds, and the panel takes the width that it is given."""
+
 MODELS_SECONDS = 10.0
 """Longest wait for a server to say what models it has."""
 
@@ -73,6 +78,7 @@ class ChatPanel(anywidget.AnyWidget):
     system = traitlets.Any(None, allow_none=True).tag(sync=True)
 
     _is_open = False
+    _own_layout: Any = None
 
     def __init__(self, conversation: str | None = None) -> None:
         self._host = host = Host.found()
@@ -90,14 +96,15 @@ class ChatPanel(anywidget.AnyWidget):
             "names": self._answer_names,
             "models": self._answer_models,
         }
-        super().__init__()
+        super().__init__(layout=dict(IN_A_ROW))
+        self._own_layout = self.layout
         self.comm._reply_subshell_for = _as_it_came
         self.panel_id = self.model_id
         self._refresh()
         self.observe(self._parameter_set, list(WRITABLE))
         self.observe(self._conversation_set, "conversation")
         self.on_msg(self._on_message)
-        host.session.watchers.append(self._showing)
+        host.session.watch(self._showing)
         self._forget = host.watch_closing(self.close)
         self._is_open = True
 
@@ -112,6 +119,8 @@ class ChatPanel(anywidget.AnyWidget):
             self.unobserve_all()
             self._undock()
         super().close()
+        if self._own_layout is not None:  # a widget with a comm of its own, which nobody else would close
+            self._own_layout.close()
 
     def _ipython_display_(self) -> None:
         self._kept.show()
@@ -119,6 +128,9 @@ class ChatPanel(anywidget.AnyWidget):
 
     def show_widget(self) -> None:
         """Show the panel in the running cell, without what is kept of it."""
+        if not self._is_open:
+            self._host.shell.display_pub.publish({"text/plain": CLOSED})
+            return
         data, metadata = super()._repr_mimebundle_() or ({}, {})
         self._host.shell.display_pub.publish({**data, "text/plain": ""}, metadata)
 

@@ -3,7 +3,7 @@
 import { icon, iconButton, make } from "./elements.js";
 
 const MOST = 8;
-const LARGEST = 10_000_000; // bytes
+const LARGEST = 10_000_000; // bytes, of all that goes with one prompt
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 export class Attachments {
@@ -26,15 +26,23 @@ export class Attachments {
     const refused = [];
     for (const file of files) {
       try {
-        if (this.#files.length >= MOST) throw new Error(`up to ${MOST} files can be attached to one prompt`);
+        this.#checkRoom(file);
         const entry = await read(file);
-        if (this.#files.length >= MOST) throw new Error(`up to ${MOST} files can be attached to one prompt`);
+        this.#checkRoom(file);
         this.#put(entry);
       } catch (error) {
         refused.push(`“${nameOf(file)}” was not attached: ${error.message}.`);
       }
     }
     if (refused.length) this.#onRefusal(refused.join(" "));
+  }
+
+  #checkRoom({ size }) {
+    if (this.#files.length >= MOST) throw new Error(`up to ${MOST} files can be attached to one prompt`);
+    const all = this.#files.reduce((sum, { bytes }) => sum + bytes.byteLength, size);
+    if (size <= LARGEST && all > LARGEST) {
+      throw new Error(`with it there would be ${sizeInWords(all)}, and up to ${sizeInWords(LARGEST)} go with one prompt`);
+    }
   }
 
   // Give the files away, for a prompt that is being sent.

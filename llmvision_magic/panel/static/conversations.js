@@ -11,6 +11,7 @@ export class ConversationsHead {
   #select;
   #bar;
   #asking = null;
+  #about = ""; // the conversation that is asked about; a cell may show another meanwhile
 
   // `drawer` is the element that the settings button opens.
   constructor(model, link, refuse, drawer) {
@@ -108,7 +109,7 @@ export class ConversationsHead {
 
   async #rename() {
     const to = this.#asking.querySelector("input").value.trim();
-    const name = this.#name;
+    const name = this.#about;
     if (to === name || to === "") {
       this.#endAsking();
       return;
@@ -125,7 +126,7 @@ export class ConversationsHead {
   }
 
   async #drop() {
-    const name = this.#name;
+    const name = this.#about;
     this.#endAsking();
     await this.#tell({ do: "drop", name });
   }
@@ -133,6 +134,7 @@ export class ConversationsHead {
   // One question at a time, below the bar.
   #ask(label, words, ...controls) {
     this.#asking?.remove();
+    this.#about = this.#name;
     const id = freshId("question");
     this.#asking = make("div", { class: "lp-asking", role: "group", "aria-label": label }, words && make("p", { id }, words), ...controls);
     controls.find((one) => one.tagName === "BUTTON").classList.add("lp-first");

@@ -1,5 +1,10 @@
 // The way to the kernel. Each message has a key, and the kernel answers it; while a cell runs, that may take long.
 
+import { sizeInWords } from "./attachments.js";
+
+// Bytes of a message. A Jupyter server closes a connection on which more than 10 MiB come at once, and sending it again
+// would close the next one.
+const LARGEST_MESSAGE = 10_400_000;
 const PATIENCE = 300; // milliseconds after which one says that the kernel is not there yet
 
 export class KernelLink {
@@ -19,6 +24,10 @@ export class KernelLink {
   // `answer` names the kind of message that is the answer where "done" is not.
   tell(message, { buffers = [], answer = "done" } = {}) {
     if (this.gone) return Promise.reject(new Error("The kernel is gone."));
+    const size = sizeOf(message, buffers);
+    if (size > LARGEST_MESSAGE) {
+      return Promise.reject(new Error(`This has ${sizeInWords(size)}; up to 10 MB go with one prompt. Leave some of it out.`));
+    }
     const key = message.key ?? this.freshKey();
     const isOfConversation = message.do === "ask" || "turn" in message;
     if (isOfConversation) message = { ...message, conversation: this.#model.get("conversation") };
@@ -126,6 +135,11 @@ export class KernelLink {
     this.#open.delete(key);
     if (entry.slow) this.onPatience();
   }
+}
+
+function sizeOf(message, buffers) {
+  const text = new TextEncoder().encode(JSON.stringify(message));
+  return buffers.reduce((sum, { byteLength }) => sum + byteLength, text.byteLength);
 }
 
 // Whether a message answers what was sent with that key. Not every answer carries it.

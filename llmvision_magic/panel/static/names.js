@@ -2,6 +2,10 @@
 
 import { freshId, make } from "./elements.js";
 
+// A name as Python knows it, with its dots or without, before the cursor.
+const NAME = /[\p{L}\p{M}\p{N}_.]*$/u;
+const LAST = /[\p{L}\p{M}\p{N}_]*$/u;
+
 const PAUSE = 80; // milliseconds without typing before the kernel is asked
 
 export class NamesList {
@@ -113,9 +117,9 @@ export class NamesList {
     const name = this.#names[index];
     const before = value.slice(0, selectionStart);
     const after = value.slice(selectionStart);
-    const typed = /[\w.]*$/.exec(before)[0];
+    const typed = NAME.exec(before)[0];
     // The kernel may name the whole of `df.shape` or only what comes after the last dot.
-    const replaced = name.startsWith(typed) ? typed : /\w*$/.exec(before)[0];
+    const replaced = name.startsWith(typed) ? typed : LAST.exec(before)[0];
     const closing = after.startsWith("}}") ? "" : "}}";
     this.close();
     this.#area.setRangeText(name + closing, selectionStart - replaced.length, selectionStart, "end");

@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { ConversationsHead } from "./conversations.js";
 import { fillPlace } from "./docking.js";
+import { keepDraft, takeDraft } from "./drafts.js";
 import { make } from "./elements.js";
 import { KernelLink } from "./link.js";
 import { NotebookAround, watchKernel } from "./notebook.js";
@@ -66,9 +67,12 @@ class PanelView {
     this.#undo.push(watchKernel(model, () => this.#lose(), () => this.#catchUp()));
     void this.#transcript.show();
     this.#show();
+    const draft = takeDraft(model);
+    if (draft) this.#composer.putBack(draft);
   }
 
   close() {
+    if (!this.#composer.isEmpty) keepDraft(this.#model, { text: this.#composer.text, files: this.#composer.files.list });
     this.#life.abort();
     for (const one of this.#undo) one();
     this.#link.close();

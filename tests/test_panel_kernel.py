@@ -161,6 +161,8 @@ def test_file_that_is_neither_text_nor_image_is_refused_in_a_sentence(kernel, pa
     page.ask("Look", b"no image", files=[{"name": "x.png", "type": "image/png"}], key="g")
     sentence = page.answer("sorry", key="g")["text"]
     assert sentence.startswith("x.png: expected an image")
+    page.ask("Look", b"", files=[{"name": "__init__.py", "type": "text/x-python"}], key="h")
+    assert "'__init__.py' is empty" in page.answer("sorry", key="h")["text"]
     assert chat_server.requests() == []
 
 

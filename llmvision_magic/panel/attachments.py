@@ -44,6 +44,8 @@ def _image(file: File) -> dict[str, object]:
 
 
 def _text(file: File) -> str:
+    if not file.data.strip():
+        raise InvalidInput(f"{file.name!r} is empty: there is nothing in it to send. Take it out of the prompt.")
     try:
         text = file.data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -30,9 +30,6 @@ WRITABLE = (*PARAMETERS, "system")
 
 CLOSED = "This panel is closed. `%chat panel`, or `ChatPanel()` in Python, shows another."
 
-IN_A_ROW = {"flex": "1 1 auto", "min_width": "min(320px, 100%)"}
-"""Layout: a row of widgets makes each as wide as what it holds, and the panel takes the width that it is given."""
-
 MODELS_SECONDS = 10.0
 """Longest wait for a server to say what models it has."""
 
@@ -96,7 +93,7 @@ class ChatPanel(anywidget.AnyWidget):
             "names": self._answer_names,
             "models": self._answer_models,
         }
-        super().__init__(layout=dict(IN_A_ROW))
+        super().__init__()
         self._own_layout = self.layout
         self.comm._reply_subshell_for = _as_it_came
         self.panel_id = self.model_id

@@ -62,6 +62,7 @@ class PanelView {
     const body = make("div", { class: "lp-body" }, this.#drawer.element, this.#transcript.element, this.#composer.element);
     this.#root.append(this.#head.element, body, this.#announcer.element);
     el.append(this.#root);
+    el.classList.add("llmvm-panel-place");
     fillPlace(this.#root, signal);
     this.#listen(signal);
     this.#undo.push(watchKernel(model, () => this.#lose(), () => this.#catchUp()));

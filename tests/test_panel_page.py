@@ -258,6 +258,19 @@ def test_a_kernel_that_was_gone_before_is_noticed(page: Page):
     expect(panel.input).to_be_enabled()
 
 
+def test_what_may_be_lost_with_a_connection_is_asked_and_sent_again(page: Page):
+    """Only once it is back; by its key the kernel does it once."""
+    panel = Panel(page, [turn(1, reply=None)])
+    panel.answer("ask")
+    panel.input.fill("Lost?")
+    panel.input.press("Enter")
+    first = panel.wait_sent("ask")[0]
+    for status in ("connecting", "connected"):
+        page.evaluate("status => kernel.connectionListeners.forEach((act) => act(null, status))", status)
+    assert panel.wait_sent("ask", 2)[1] == first
+    assert [message.get("again") for message in panel.sent("show")] == [None, True]
+
+
 # -- several views, and none -------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ class Kernel {
     this.answers = {};
     this.comm_live = true;
     this.liveListeners = new Set();
+    this.connectionListeners = new Set();
     this.insertedCells = [];
     this.hasNotebook = true;
     this.saved = 0;
@@ -36,7 +37,14 @@ class Kernel {
     return {
       get_model: async () => own,
       get context() {
-        return kernel.hasNotebook ? { model: { sharedModel, cells }, save: async () => (kernel.saved += 1) } : undefined;
+        const sessionContext = {
+          connectionStatusChanged: {
+            connect: (act) => kernel.connectionListeners.add(act),
+            disconnect: (act) => kernel.connectionListeners.delete(act),
+          },
+        };
+        const save = async () => (kernel.saved += 1);
+        return kernel.hasNotebook ? { model: { sharedModel, cells }, sessionContext, save } : undefined;
       },
     };
   }

@@ -108,13 +108,19 @@ def shown_text(page: PanelPage, turn: str) -> str:
     """HTML of a reply as the page has built it: the blocks it was sent, or the whole that took their place."""
     blocks: list[str] = []
     tail = ""
+    parts = 0
     for message in page.messages:
         if message["kind"] == "more" and message["turn"] == turn:
+            parts += 1
+            assert message["part"] == parts, "a part is missing"
             assert message["at"] <= len(blocks), "blocks are missing"
             blocks[message["at"] :] = [html for html, _ in message["blocks"]]
             tail = message["tail"][0] if message["tail"] else ""
-        elif message["kind"] == "turn" and message["turn"]["id"] == turn and message["turn"]["html"] is not None:
-            blocks, tail = [message["turn"]["html"]], ""
+        elif message["kind"] == "turn" and message["turn"]["id"] == turn:
+            if message["turn"]["html"] is not None:
+                blocks, tail = [message["turn"]["html"]], ""
+            else:
+                assert message["turn"]["parts"] == parts, "a part is missing"
     return "".join(blocks) + tail
 
 

@@ -222,31 +222,60 @@ def test_reloaded_page_has_the_transcript_again(page: Page, lab: Lab, chat_serve
         expect(there.turn(1)).to_have_attribute("data-status", "complete")
 
 
-def test_connection_that_was_away_costs_nothing(page: Page, lab: Lab, chat_server):
+class Line:
+    """The page's connection to its kernel.
+
+    Attributes:
+        dead: Whether what is sent on it gets lost, as at first after a laptop's sleep, when neither side knows.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.dead = False
+        self._sockets: list[WebSocketRoute] = []
+        page.route_web_socket(re.compile("/api/kernels/.*/channels"), self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: None if self.dead else server.send(message))
+        server.on_message(lambda message: None if self.dead else socket.send(message))
+        self._sockets.append(socket)
+
+    def close(self) -> None:
+        """End it; the page makes another one, which lives."""
+        self.dead = False
+        self._sockets[-1].close()
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_connection_that_was_away_costs_nothing(page: Page, lab: Lab, chat_server, dead: bool):
     """What came meanwhile is shown, what was sent meanwhile is asked once."""
-    sockets: list[WebSocketRoute] = []
-
-    def connect(socket: WebSocketRoute) -> None:
-        socket.connect_to_server()
-        sockets.append(socket)
-
-    page.route_web_socket(re.compile("/api/kernels/.*/channels"), connect)
     chat_server.script(
         stream(sse("Begun.\n\nAnd "), wait(), sse("more.\n\nMuch more."), sse(finish="stop"), done()),
         text_stream("The second reply."),
     )
+    line = Line(page)
     with opened(page, lab) as there:
         there.ask("one")
         expect(there.turn(0)).to_contain_text("And")
-        sockets[-1].close()
+        line.dead = dead
+        if not dead:
+            line.close()
         chat_server.release()
         chat_server.ended(1)
+        if dead:
+            line.close()
         expect(there.turn(0)).to_contain_text("Much more.", timeout=60_000)
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
-        sockets[-1].close()
+        line.dead = dead
+        if not dead:
+            line.close()
         there.ask("two")
+        if dead:
+            expect(there.panel).to_contain_text("waiting for the kernel")
+            line.close()
         expect(there.turn(1)).to_contain_text("The second reply.", timeout=60_000)
         expect(there.turn(1)).to_have_attribute("data-status", "complete")
+        expect(there.panel.get_by_role("button", name="Stop")).to_be_hidden()
         assert len(chat_server.requests()) == 2
 
 

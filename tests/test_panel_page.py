@@ -119,11 +119,28 @@ def test_parts_of_one_block_stand_close(page: Page):
     assert panel.turn("t1").locator(".llmvm-on").count() == 1
 
 
-def test_missing_blocks_are_asked_for_again(page: Page):
+def test_missing_parts_of_a_reply_are_asked_for_again(page: Page):
+    """Also one that would only have made the unfinished block longer."""
     panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [], block("One"))
+    panel.away(True)
+    panel.more("t1", 0, [], block("One, tw"))
+    panel.away(False)
     panel.wait_sent("show")
-    panel.more("t1", 3, [block("Four.")])
+    panel.more("t1", 0, [block("One, two.")])
     panel.wait_sent("show", 2)
+
+
+def test_end_of_a_reply_of_which_parts_are_missing_is_not_taken_for_all_of_it(page: Page):
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("One.")], block("Tw"))
+    panel.away(True)
+    panel.more("t1", 1, [block("Two.")], block("Three."))
+    panel.away(False)
+    ended = {**turn(1, reply="One.\n\nTwo.\n\nThree."), "parts": 2}
+    page.evaluate("turns => { kernel.turns = turns }", [ended])
+    panel.say({"kind": "turn", "conversation": "main", "turn": {**ended, "html": None}})
+    expect(panel.turn("t1").locator(".lp-reply")).to_have_text("One.\nTwo.\nThree.")
 
 
 def test_a_new_turn_is_appended_and_a_stray_one_asks_anew(page: Page):
@@ -199,7 +216,7 @@ def test_a_failure_of_several_lines_keeps_them(page: Page):
 def test_a_retried_turn_gives_way_to_its_new_version(page: Page):
     panel = Panel(page, turns(3))
     panel.wait_sent("show")
-    again = turn(2, reply=None, id="r2", parent="t1", siblings=["t2", "r2"])
+    again = turn(2, reply=None, id="r2", parent="t1", siblings=["t2", "r2"], parts=0)
     page.evaluate("data => { kernel.turns = data }", [turn(1), again])
     page.evaluate("() => { kernel.page = () => {} }")  # it shows before the kernel could say all again
     panel.say({"kind": "turn", "conversation": "main", "turn": again})

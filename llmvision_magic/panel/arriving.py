@@ -21,6 +21,9 @@ class ArrivingReply:
         send: Sends what is new to the page.
         end: Called once when the reply has ended: with its HTML, or None where the blocks that were sent are all of it;
             and with what came of it, or None when that is not known.
+
+    Attributes:
+        parts: Messages of the reply that the page was sent. It knows by the number of each whether one was lost.
     """
 
     interval = INTERVAL
@@ -31,6 +34,7 @@ class ArrivingReply:
         self._arrived = Arrived()
         self._line = ""
         self._ended = False
+        self.parts = 0
 
     def state(self) -> Json:
         """All there is of the reply, for a page that comes now."""
@@ -38,6 +42,7 @@ class ArrivingReply:
             "blocks": [block_json(block) for block in list(self._arrived.finished)],
             "tail": self._tail,
             "line": self._line,
+            "parts": self.parts,
         }
 
     @property

@@ -102,7 +102,9 @@ class Showing:
         def more(news: Json) -> None:
             with self._lock:
                 if self.conversation is conversation:
-                    self._send({"kind": "more", "conversation": conversation.name, "turn": turn.id, **news})
+                    view.parts += 1
+                    place = {"conversation": conversation.name, "turn": turn.id, "part": view.parts}
+                    self._send({"kind": "more", **place, **news})
 
         def end(html: str | None, outcome: Outcome | None) -> None:
             with self._lock:
@@ -126,7 +128,7 @@ class Showing:
         if number:
             group = groups[ended.parent]
             self._sent[turn_id] = signature(ended, group)
-            self._send_turn(conversation, {**self._turn(ended, number, group), "html": html})
+            self._send_turn(conversation, {**self._turn(ended, number, group), "html": html, "parts": view.parts})
 
     # -- what the page asks for ---------------------------------------------------------------------------------------
 

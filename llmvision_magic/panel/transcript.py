@@ -88,6 +88,7 @@ class Pages:
             "blocks": [],
             "tail": None,
             "line": "",
+            "parts": 0,
             **(arriving or {}),
             "status": turn.status,
             "notice": notice,

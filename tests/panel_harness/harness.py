@@ -169,6 +169,10 @@ class Panel:
         """Some of a reply has arrived."""
         self.page.evaluate("([...all]) => kernel.more(...all)", [turn_id, at, blocks, tail, line])
 
+    def away(self, is_away: bool) -> None:
+        """The connection is lost, or there again; nobody has noticed."""
+        self.page.evaluate("isAway => { kernel.isAway = isAway }", is_away)
+
     def change(self, name: str, value: Any) -> None:
         """The kernel changes a trait."""
         self.page.evaluate("([name, value]) => kernel.change(name, value)", [name, value])

@@ -11,6 +11,8 @@ class Kernel {
     this.isFree = true;
     this.held = [];
     this.answers = {};
+    this.parts = {}; // by turn: the messages of its reply so far
+    this.isAway = false; // what is said does not reach the page
     this.comm_live = true;
     this.liveListeners = new Set();
     this.connectionListeners = new Set();
@@ -98,10 +100,12 @@ class Kernel {
     const at = before === null ? this.turns.length : this.turns.findIndex(({ id }) => id === before);
     const from = Math.max(0, at - count);
     const { conversation } = this.traits;
-    this.say({ kind: "turns", conversation, before, turns: this.turns.slice(from, at), more: from > 0, total: this.turns.length });
+    const turns = this.turns.slice(from, at).map((data) => this.numbered(data));
+    this.say({ kind: "turns", conversation, before, turns, more: from > 0, total: this.turns.length });
   }
 
   say(message) {
+    if (this.isAway) return;
     for (const [type, act] of [...this.listeners]) if (type === "msg:custom") act(structuredClone(message), []);
   }
 
@@ -115,11 +119,16 @@ class Kernel {
     const at = this.turns.findIndex(({ id }) => id === data.id);
     if (at < 0) this.turns.push(data);
     else this.turns[at] = data;
-    this.say({ kind: "turn", conversation: this.traits.conversation, turn: data });
+    this.say({ kind: "turn", conversation: this.traits.conversation, turn: this.numbered(data) });
+  }
+
+  numbered(data) {
+    return { parts: this.parts[data.id] ?? 0, ...data };
   }
 
   more(turn, at, blocks, tail = null, line = "") {
-    this.say({ kind: "more", conversation: this.traits.conversation, turn, at, blocks, tail, line });
+    const part = (this.parts[turn] = (this.parts[turn] ?? 0) + 1);
+    this.say({ kind: "more", conversation: this.traits.conversation, turn, part, at, blocks, tail, line });
   }
 
   die() {

@@ -237,7 +237,7 @@ class PanelView {
   // The connection was away: what was sent, and what came, may have been lost with it.
   #catchUp() {
     this.#link.sendAgain();
-    this.#transcript.catchUp();
+    void this.#transcript.catchUp();
   }
 
   #lose() {

@@ -19,6 +19,7 @@ export class Transcript {
   #hasOlder = false;
   #asksOlder = null;
   #asksAll = false;
+  #catchesUp = false;
   #reader;
   #older = make("p", { class: "lp-line lp-older", hidden: true });
   #list = make("div", { class: "lp-turns" });
@@ -72,8 +73,11 @@ export class Transcript {
   }
 
   // Ask for them, and for what stands around them, as something may have been missed.
-  catchUp() {
-    this.#link.note({ do: "show", before: null, count: PAGE, again: true });
+  async catchUp() {
+    if (this.#catchesUp) return; // what has no answer yet is sent again with the rest
+    this.#catchesUp = true;
+    await this.#ask(null, { again: true });
+    this.#catchesUp = false;
   }
 
   toEnd() {
@@ -116,6 +120,7 @@ export class Transcript {
       const fresh = this.change(() => known.update(data));
       if (arrived) this.#tell(fresh, data);
       this.#grew(fresh.length > 0 || known.data.notice !== "");
+      if (known.isMissing) void this.show();
       return;
     }
     const last = this.turns.at(-1);
@@ -243,9 +248,9 @@ export class Transcript {
     if (this.turns[0]?.id !== first) this.#moved();
   }
 
-  async #ask(before) {
+  async #ask(before, more = {}) {
     try {
-      await this.#link.tell({ do: "show", before, count: PAGE }, { answer: "turns" });
+      await this.#link.tell({ do: "show", before, count: PAGE, ...more }, { answer: "turns" });
     } catch {
       // That the kernel is gone is said elsewhere.
     }

@@ -20,6 +20,7 @@ export class TurnPart {
   #asked;
   #editor = null;
   #isFinal = false;
+  #parts = 0; // messages of the reply that were heard
 
   constructor(data, watcher) {
     this.id = data.id;
@@ -44,6 +45,11 @@ export class TurnPart {
     this.update(data);
   }
 
+  // Whether the reply has ended as the parts that were sent, and not all of those have come.
+  get isMissing() {
+    return this.data.status !== "partial" && !this.#isFinal;
+  }
+
   // Show what is new in `data`. Returns the elements of blocks that were not there before.
   update(data) {
     const before = this.data;
@@ -63,10 +69,10 @@ export class TurnPart {
 
   // Take what arrived of the reply. Returns null where something in between is missing, else the new elements.
   arrive(message) {
-    const at = message.at ?? 0;
-    if (at > this.reply.count) return null;
+    if (message.part !== this.#parts + 1) return null;
+    this.#parts = message.part;
     this.#isFinal = false;
-    const fresh = this.reply.put(at, message.blocks ?? []);
+    const fresh = this.reply.put(message.at, message.blocks ?? []);
     this.reply.putTail(message.tail ?? null);
     this.reply.say(message.line ?? "");
     return fresh;
@@ -76,6 +82,7 @@ export class TurnPart {
     const arrives = data.status === "partial";
     if (arrives && typeof data.html !== "string") {
       this.#isFinal = false;
+      this.#parts = data.parts;
       // Without blocks of its own it says nothing about those that are shown.
       const fresh = Array.isArray(data.blocks) && (data.blocks.length > 0 || before === null) ? this.reply.put(0, data.blocks) : [];
       if (data.tail || before === null) this.reply.putTail(data.tail ?? null);
@@ -84,8 +91,8 @@ export class TurnPart {
     }
     this.reply.say(arrives ? (data.line ?? "") : "");
     if (typeof data.html !== "string") {
-      this.#isFinal = true;
-      return this.reply.settle();
+      this.#isFinal = data.parts === this.#parts;
+      return this.#isFinal ? this.reply.settle() : [];
     }
     // Blocks that were seen to arrive are the reply: drawing them anew would only flicker.
     if (this.#isFinal && before && before.status === data.status && !this.reply.isEmpty && before.html === null) {
@@ -93,6 +100,7 @@ export class TurnPart {
       return [];
     }
     this.#isFinal = true;
+    this.#parts = data.parts;
     this.reply.putTail(null);
     return this.reply.put(0, data.html === "" ? [] : [[data.html, false]]);
   }

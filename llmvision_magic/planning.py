@@ -133,13 +133,15 @@ def place_of(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[
 
 
 def checked_name(name: str) -> str:
-    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``.
+    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``, no option.
 
     Raises:
         InvalidInput: It is something else.
     """
     if not name or not all(character.isalnum() or character in "-_." for character in name):
         raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+    if name.startswith("-"):  # a line of `%chat` would take it for an option
+        raise InvalidInput(f"A conversation's name does not begin with `-`; got {name!r}.")
     return name
 
 

@@ -120,8 +120,28 @@ def test_expressions_of_the_prompt_are_evaluated(kernel, page, chat_server):
     page.ended("{{answer}}")
     assert sent(chat_server.requests()[-1]) == ["What is 42?"]
     page.ask("And {{nothing_here}}?", key="bad")
-    assert "nothing_here" in page.answer("sorry", key="bad")["text"]
+    refused = page.answer("sorry", key="bad")
+    assert "nothing_here" in refused["text"]
+    assert "--raw" not in refused["text"]  # which is said to cells; the page has a button
+    assert refused["braces"] is True
     assert len(page.turns()) == 1
+
+
+@pytest.mark.parametrize("text", ["Hello {{ user }}", "{{#each items}}{{this}}{{/each}}"])
+def test_braces_that_are_meant_as_text_are_sent(kernel, page, chat_server, text):
+    """Also when the prompt is asked again, and when it is edited."""
+    page.ask(text, key="bad")
+    assert page.answer("sorry", key="bad")["braces"] is True
+    page.send({"do": "ask", "key": "good", "text": text, "files": [], "raw": True})
+    turn = page.ended(text)
+    assert sent(chat_server.requests()[-1]) == [text]
+    page.send({"do": "retry", "key": "again", "turn": turn["id"]})
+    page.answer("done", key="again")
+    page.until(lambda: len(chat_server.requests()) == 2)
+    page.ended(text, after=len(page.messages))
+    page.send({"do": "edit", "key": "edit", "turn": page.turns()[-1]["id"], "text": f"Once more: {text}"})
+    page.ended("Once more")
+    assert sent(chat_server.requests()[-1]) == [f"Once more: {text}"]
 
 
 def test_names_of_the_notebook_complete(kernel, page):
@@ -277,6 +297,7 @@ HOSTILE = [
     {"do": "retry", "turn": "nothing"},
     {"do": "branch", "turn": ["x"]},
     {"do": "rename", "name": "main", "to": "<b>x</b>"},
+    {"do": "rename", "name": "main", "to": "--side"},
     {"do": "rename", "name": "main", "to": "x" * 10_000},
     {"do": "new", "name": "../../etc"},
     {"do": "exclude", "turn": "x", "excluded": "yes"},

@@ -141,16 +141,37 @@ def test_dropped_conversation_ends_its_reply(kernel, page, chat_server):
     page.until(lambda: page.state["busy"] == "")
 
 
-def test_stop_while_an_expression_is_evaluated_sends_nothing(kernel, page, chat_server, tmp_path):
-    """The prompt has its text back when the expression has ended."""
+def test_stop_ends_an_expression_that_is_being_evaluated(kernel, page, chat_server, tmp_path):
+    """As an interrupt would end it in a cell; the prompt has its text back, and nothing is sent."""
+    begun = tmp_path / "begun"
+    subshell = kernel.subshell()
+    kernel.ok(
+        "import pathlib, time\nended = []\ndef slow():\n"
+        f"    pathlib.Path({str(begun)!r}).touch()\n"
+        "    try:\n        while True: time.sleep(600)\n"
+        "    finally: ended.append(True)\n"
+    )
+    page.ask("{{slow()}}", key="slow")
+    page.until(begun.exists)
+    page.send({"do": "stop", "key": "stop"}, subshell=subshell)
+    assert "Not asked" in page.answer("sorry", key="slow")["text"]
+    assert page.turns() == []
+    assert chat_server.requests() == []
+    assert "[True]" in kernel.ok("print(ended)").plain
+    page.ask("still there")
+    page.ended("still there")
+
+
+def test_expression_that_takes_no_interrupt_sends_nothing_when_it_was_stopped(kernel, page, chat_server, tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     subshell = kernel.subshell()
     kernel.ok(
-        "import pathlib, time\ndef slow():\n"
+        "import pathlib, time\ndef stubborn():\n"
         f"    pathlib.Path({str(begun)!r}).touch()\n"
-        f"    while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+        f"    while not pathlib.Path({str(go)!r}).exists():\n"
+        "        try: time.sleep(0.02)\n        except KeyboardInterrupt: pass\n"
     )
-    page.ask("{{slow()}}", key="slow")
+    page.ask("{{stubborn()}}", key="slow")
     page.until(begun.exists)
     page.send({"do": "stop", "key": "stop"}, subshell=subshell)
     page.answer("done", key="stop")
@@ -158,8 +179,6 @@ def test_stop_while_an_expression_is_evaluated_sends_nothing(kernel, page, chat_
     assert "Not asked" in page.answer("sorry", key="slow")["text"]
     assert page.turns() == []
     assert chat_server.requests() == []
-    page.ask("still there")
-    page.ended("still there")
 
 
 @pytest.mark.parametrize("cell", ["%chat panel", "from llmvision_magic.panel import ChatPanel\nChatPanel('main')"])

@@ -232,6 +232,21 @@ def test_turns_of_cells_are_not_taken_for_the_prompt_that_waits(page: Page):
     expect(panel.root.get_by_role("article", name="Waiting prompt")).to_have_count(0)
 
 
+def test_braces_that_are_no_expression_can_be_sent_as_text(page: Page):
+    panel = Panel(page)
+    panel.answer("ask", {"kind": "sorry", "key": "", "text": "`{{ user }}` failed.", "braces": True})
+    panel.input.fill("Hello {{ user }}")
+    panel.input.press("Escape")
+    panel.input.press("Enter")
+    panel.answer("ask", {"kind": "done", "key": ""})
+    panel.button("Send as text").click()
+    asked = panel.wait_sent("ask", 2)
+    assert [(one["text"], one.get("raw")) for one in asked] == [("Hello {{ user }}", None), ("Hello {{ user }}", True)]
+    expect(panel.root.get_by_role("alert")).to_be_hidden()
+    expect(panel.input).to_have_value("")
+    expect(panel.input).to_be_focused()
+
+
 def test_a_refused_prompt_comes_back_with_its_files_and_the_sentence(page: Page):
     panel = Panel(page)
     panel.answer("ask", {"kind": "sorry", "key": "", "text": "There is no variable `dff`; did you mean `df`?"})
@@ -247,6 +262,7 @@ def test_a_refused_prompt_comes_back_with_its_files_and_the_sentence(page: Page)
     expect(panel.input).to_have_value("Of {{dff}}\n\ntyped since")
     expect(panel.root.locator(".lp-file")).to_have_count(1)
     expect(panel.root.get_by_role("article")).to_have_count(0)
+    expect(panel.button("Send as text")).to_be_hidden()
     panel.button("Close this message").click()
     expect(panel.root.get_by_role("alert")).to_be_hidden()
     assert panel.focused() == "Prompt"

@@ -64,6 +64,18 @@ def test_a_conversation_is_renamed(page: Page):
     expect(field).to_have_count(0)
 
 
+def test_a_double_click_renames_once(page: Page):
+    panel = Panel(page)
+    panel.hold()
+    panel.button("Rename this conversation").click()
+    panel.root.get_by_role("textbox", name="New name of the conversation").fill("teacher")
+    panel.button("Rename").dblclick()
+    panel.answer("rename", {"kind": "done", "key": ""})
+    panel.free()
+    expect(panel.root.get_by_role("textbox", name="New name of the conversation")).to_have_count(0)
+    assert len(panel.sent("rename")) == 1
+
+
 def test_dropping_a_conversation_asks_once(page: Page):
     panel = Panel(page, conversation="tutor")
     panel.button("Drop this conversation").click()
@@ -136,6 +148,15 @@ def test_what_is_not_set_is_seen_as_such_with_what_holds_instead(settings: Panel
     expect(settings.root.get_by_label("Temperature", exact=True)).to_have_value("0.7")
     expect(settings.root.get_by_label("Temperature", exact=True)).to_have_attribute("aria-valuetext", "not set, 0.7")
     expect(settings.button("Unset Temperature")).to_be_hidden()
+
+
+def test_a_system_prompt_that_would_cut_the_connection_is_refused(settings: Panel):
+    """What was typed stays, and the value that there was."""
+    area = settings.root.get_by_label("System prompt", exact=True)
+    area.evaluate("one => { one.value = 'x'.repeat(1_000_001); one.dispatchEvent(new Event('change')); }")
+    expect(settings.root.get_by_role("alert")).to_contain_text("up to 1,000,000 characters, got 1,000,001")
+    assert settings.page.evaluate("() => kernel.written") == []
+    assert area.evaluate("one => one.value.length") == 1_000_001
 
 
 def test_a_slider_sets_and_the_kernel_moves_it(settings: Panel):

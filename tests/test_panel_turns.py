@@ -195,13 +195,17 @@ def test_an_edit_is_given_up_with_escape(page: Page):
 def test_a_refused_edit_stays_open_with_the_sentence(page: Page):
     panel = Panel(page, [turn(1)])
     panel.answer("source", {"kind": "source", "turn": None, "text": "Of {{n}}"})
-    panel.answer("edit", {"kind": "sorry", "key": "", "text": "There is no variable `n`."})
+    panel.answer("edit", {"kind": "sorry", "key": "", "text": "There is no variable `n`.", "braces": True})
     tool(panel, "t1", "Edit and send again").click()
     editor = panel.turn("t1").get_by_role("textbox", name="Edit the prompt")
     editor.press("Enter")
     expect(panel.turn("t1").get_by_role("alert")).to_have_text("There is no variable `n`.")
     expect(editor).to_have_value("Of {{n}}")
     expect(editor).to_be_editable()
+    panel.answer("edit", {"kind": "done", "key": ""})
+    panel.button("Send as text").click()
+    assert panel.wait_sent("edit", 2)[1]["raw"] is True
+    expect(editor).to_have_count(0)
 
 
 def test_an_edit_survives_news_of_its_turn(page: Page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 import time
@@ -21,7 +22,7 @@ PATIENCE = 1.0
 
 @contextmanager
 def ordinary_interrupts(stop: Stop) -> Iterator[None]:
-    """Inside `interrupting`, around code of the user's: an interrupt ends it where it is, as in any cell.
+    """Around code of the user's: an interrupt ends it where it is, as in any cell; so does `stop`, set elsewhere.
 
     Raises:
         Interrupted: In place of the KeyboardInterrupt; also when there was one before.
@@ -33,11 +34,40 @@ def ordinary_interrupts(stop: Stop) -> Iterator[None]:
         return
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield
+        with _struck_by(stop):
+            yield
     except KeyboardInterrupt:
         raise Interrupted("Interrupted.") from None
     finally:
         signal.signal(signal.SIGINT, ours)
+
+
+@contextmanager
+def _struck_by(stop: Stop) -> Iterator[None]:
+    """While inside, in the main thread, a `stop` that another thread sets is an interrupt here."""
+    lock = threading.Lock()
+    inside = True
+
+    def strike() -> None:
+        with lock:
+            if inside and threading.current_thread() is not threading.main_thread():
+                _interrupt_main()
+
+    forget = stop.wake(strike)
+    try:
+        yield
+    finally:
+        with lock:  # a strike that has begun hits here, where it is expected, and none begins later
+            inside = False
+        forget()
+
+
+def _interrupt_main() -> None:
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signal.SIGINT)  # ends a sleep too
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager

@@ -304,10 +304,10 @@ class ChatMagics(Magics):
             composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
         return composed.content, composed.notes
 
-    def composed(self, conversation: Conversation, write: Callable[[Values], Composed]) -> Composed:
-        """A prompt that is written somewhere else, with values of the notebook. An interrupt ends the writing."""
+    def composed(self, conversation: Conversation, write: Callable[[Values], Composed], stop: Stop) -> Composed:
+        """A prompt that is written somewhere else, with values of the notebook. An interrupt or `stop` ends that."""
         values = self._values(self.settings(conversation))
-        with ordinary_interrupts(Stop()):
+        with ordinary_interrupts(stop):
             return write(values)
 
     def _values(self, settings: Settings) -> Values:

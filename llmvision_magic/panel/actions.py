@@ -42,13 +42,14 @@ class Actions:
         self._host.session.note()
 
     def do_ask(self, request: Request, conversation: Conversation, stop: Stop) -> None:
-        composed = self._composed(conversation, request.text, {}, request.files)
-        self._ask(conversation, composed, request.text, {}, stop)
+        options = _options(request)
+        composed = self._composed(conversation, request.text, options, stop, request.files)
+        self._ask(conversation, composed, request.text, options, stop)
 
     def do_edit(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
-        options = turn.options or {}
-        composed = self._composed(conversation, request.text, options)
+        options = {**(turn.options or {}), **_options(request)}
+        composed = self._composed(conversation, request.text, options, stop)
         if "image" not in options and not isinstance(turn.prompt, str):  # files that were dropped here
             images = [part for part in turn.prompt if part.get("type") != "text"]
             content = ({"type": "text", "text": text_of(composed.content)}, *images)
@@ -95,7 +96,7 @@ class Actions:
         self._host.session.drop(request.name)
 
     def _composed(
-        self, conversation: Conversation, text: str, options: Options, files: tuple[File, ...] = ()
+        self, conversation: Conversation, text: str, options: Options, stop: Stop, files: tuple[File, ...] = ()
     ) -> Composed:
         """What is sent for a text that was typed.
 
@@ -107,7 +108,7 @@ class Actions:
         prompt = text.strip("\n").rstrip()
         if not prompt.strip() and not files:
             raise InvalidInput("There is no prompt: type what you ask.")
-        return self._host.composed(conversation, lambda values: with_files(prompt, files, values, options))
+        return self._host.composed(conversation, lambda values: with_files(prompt, files, values, options), stop)
 
     def _ask(
         self,
@@ -142,6 +143,10 @@ class Actions:
                 session.run(begins, Elsewhere(), stop)
 
         threading.Thread(target=run, name="llmvision-panel", daemon=True).start()
+
+
+def _options(request: Request) -> Options:
+    return {"raw": True} if request.raw else {}
 
 
 def _turn(request: Request, conversation: Conversation) -> Turn:

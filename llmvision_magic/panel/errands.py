@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.panel.transcript import Json
+from llmvision_magic.prompt import InBraces
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class Errands:
             self._run(request, conversation, stop)
         # Of code in a prompt's braces comes anything, an interrupt and an exit too: the page must hear of it.
         except BaseException as error:
-            is_ours = isinstance(error, ChatError | Interrupted)
-            text = str(error) if is_ours else "Interrupted." if isinstance(error, KeyboardInterrupt) else _named(error)
-            self._answer(request, {"kind": "sorry", "key": request.key, "text": text})
+            text = TAKEN_BACK if isinstance(error, Interrupted) and stop.is_set else _sentence(error)
+            braces = isinstance(error, InBraces)  # then the page offers to send them as text
+            self._answer(request, {"kind": "sorry", "key": request.key, "text": text, "braces": braces})
         else:
             self._answer(request, {"kind": "done", "key": request.key})
         finally:
@@ -105,5 +106,9 @@ class Errands:
         self._send(answer)
 
 
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, InBraces):
+        return error.sentence
+    if isinstance(error, ChatError | Interrupted):
+        return str(error)
+    return "Interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"

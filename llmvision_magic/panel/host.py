@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmvision_magic.prompt import Composed, Values
     from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
+    from llmvision_magic.stop import Stop
 
 MOST_NAMES = 20
 """Names offered for completion."""
@@ -59,9 +60,9 @@ class Host:
         """The values in force for a conversation; stronger ones may be given."""
         return self._magics.settings(conversation, given)
 
-    def composed(self, conversation: Conversation, write: Callable[[Values], Composed]) -> Composed:
-        """What `write` makes of the notebook's values; an interrupt ends it."""
-        return self._magics.composed(conversation, write)
+    def composed(self, conversation: Conversation, write: Callable[[Values], Composed], stop: Stop) -> Composed:
+        """What `write` makes of the notebook's values; an interrupt or `stop` ends it."""
+        return self._magics.composed(conversation, write, stop)
 
     def names(self, text: str) -> list[str]:
         """Names of the notebook, and attributes, that complete the word at the end of an expression."""

@@ -48,6 +48,7 @@ class Request:
         to: Its new name.
         conversation: Name of the conversation that the page showed then; "" where it does not say.
         again: Whether the page may have missed something, and wants all there is.
+        raw: Whether double braces are text.
     """
 
     do: str
@@ -61,6 +62,7 @@ class Request:
     excluded: bool = False
     conversation: str = ""
     again: bool = False
+    raw: bool = False
     files: tuple[File, ...] = field(default=(), repr=False)
 
 
@@ -84,7 +86,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the page may ask for, and what must go with it; a `key` may always."""
 
-ANYWHERE = ("conversation", "again")
+ANYWHERE = ("conversation", "again", "raw")
 """What may go with it."""
 
 
@@ -161,6 +163,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "excluded": _switch,
     "conversation": _word,
     "again": _switch,
+    "raw": _switch,
 }
 
 

@@ -9,8 +9,23 @@ from types import CodeType
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.shown import in_line
 
+AS_TEXT = "If it is meant as text: `%%chat --raw`."
+"""What to do in a cell; elsewhere there are other ways."""
+
 LONGEST = 10_000
 """Characters that an expression may have; its end is not looked for farther."""
+
+
+class InBraces(InvalidInput):
+    """What stands in double braces cannot be evaluated. Nothing was sent.
+
+    Attributes:
+        sentence: What is wrong, without what to do in a cell.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"{sentence} {AS_TEXT}")
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ def split(prompt: str) -> list[str | Expression]:
     A ``{{`` with no ``}}`` anywhere behind it is text: there is nothing it could hold. Single braces are text.
 
     Raises:
-        InvalidInput: What stands in double braces is no Python expression.
+        InBraces: What stands there is no Python expression.
     """
     pieces: list[str | Expression] = []
     done = 0
@@ -51,9 +66,9 @@ def _expression_at(prompt: str, begin: int) -> tuple[Expression, int]:
         if code is not None:
             return Expression(source, code), end + 2
         end = prompt.find("}}", end + 1)
-    raise InvalidInput(
+    raise InBraces(
         f"`{{{{{in_line(prompt[begin + 2 : first])}}}}}` is no Python expression: double braces hold one that is "
-        "evaluated here; `%%chat --raw` sends them as text."
+        "evaluated here. Nothing was sent."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content
-from llmvision_magic.prompt.braces import Expression, split, try_compile
+from llmvision_magic.prompt.braces import Expression, InBraces, split, try_compile
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.secrets import Masker
 from llmvision_magic.prompt.shown import Shown, counted, fenced, in_line, told
@@ -70,14 +70,14 @@ class Values:
             raise InvalidInput(f"`{where}`: {source!r} is no Python expression.")
         return self.run(Expression(source, code), where)
 
-    def run(self, expression: Expression, where: str, advice: str = "") -> object:
+    def run(self, expression: Expression, where: str) -> object:
         """The value of a compiled expression; raises as `evaluated`."""
         try:
             return eval(expression.code, dict(self.namespace))  # noqa: S307  # the user's own code in the user's kernel
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a prompt does not end the kernel
-            raise InvalidInput(f"`{where}` failed: {self.mask(told(error))}. Nothing was sent.{advice}") from error
+            raise InvalidInput(f"`{where}` failed: {self.mask(told(error))}. Nothing was sent.") from error
 
     def text(self, value: object, name: str, limit: int | None = None) -> str:
         """A value as it stands in a sentence; of at most `limit` characters, where another limit is given."""
@@ -142,7 +142,10 @@ def _expanded(prompt: str, values: Values) -> str:
             written.append(piece)
         else:
             where = f"{{{{{in_line(piece.source)}}}}}"
-            value = values.run(piece, where, " If it is meant as text: `%%chat --raw`.")
+            try:
+                value = values.run(piece, where)
+            except InvalidInput as error:
+                raise InBraces(str(error)) from error.__cause__
             written.append(values.text(value, piece.source))
     return "".join(written)
 

@@ -60,6 +60,7 @@ export class TurnActions {
       this.#transcript.change(() => turn.edit(text));
     },
     "edit-send": (turn) => this.#sendEdit(turn),
+    "edit-send-raw": (turn) => this.#sendEdit(turn, { raw: true }),
     "edit-leave": (turn) => this.#transcript.change(() => turn.endEdit()),
   };
 
@@ -80,15 +81,15 @@ export class TurnActions {
     return sibling === null ? null : this.#link.tell({ do: "branch", turn: sibling });
   }
 
-  async #sendEdit(turn) {
+  async #sendEdit(turn, options = {}) {
     const text = turn.edited;
     if (text === null || text.trim() === "") return;
     this.#transcript.change(() => turn.holdEdit(true));
     try {
-      await this.#link.tell({ do: "edit", turn: turn.id, text });
+      await this.#link.tell({ do: "edit", turn: turn.id, text, ...options });
       this.#transcript.change(() => turn.endEdit());
     } catch (error) {
-      this.#transcript.change(() => turn.holdEdit(false, error.message));
+      this.#transcript.change(() => turn.holdEdit(false, error.message, error.braces));
     }
   }
 

@@ -1,7 +1,7 @@
 // Where one types: the input, its files, and the one button that sends or stops.
 
 import { Attachments, filesOf } from "./attachments.js";
-import { freshId, growing, icon, iconButton, make, setText } from "./elements.js";
+import { freshId, growing, icon, iconButton, make, setText, wordButton } from "./elements.js";
 import { NamesList } from "./names.js";
 import { Recall } from "./recall.js";
 import { disable, name } from "./turn.js";
@@ -14,6 +14,7 @@ export class Composer {
   files;
   names;
   #sentence = make("p");
+  #asText = wordButton("Send as text", "send-raw");
   #alert = make("div", { class: "lp-refusal", role: "alert", hidden: true }, this.#sentence, iconButton("close", "Close this message", "hear"));
   #status = make("span", { class: "lp-status", role: "status" });
   #button = make("button", { type: "button", class: "lp-send", "data-do": "send" }, icon("send"));
@@ -70,10 +71,12 @@ export class Composer {
     this.#refresh();
   }
 
-  // Say why something cannot be; nothing of what was typed is lost.
-  refuse(sentence) {
+  // Say why something cannot be; nothing of what was typed is lost. `braces`: it can be sent with them as text.
+  refuse(sentence, braces = false) {
     const held = this.#alert.contains(document.activeElement);
     setText(this.#sentence, sentence);
+    if (braces) this.#sentence.after(this.#asText);
+    else this.#asText.remove();
     this.#alert.hidden = sentence === "";
     if (held && !sentence) this.area.focus();
   }

@@ -11,6 +11,7 @@ export class ConversationsHead {
   #select;
   #bar;
   #asking = null;
+  #renames = false;
   #about = ""; // the conversation that is asked about; a cell may show another meanwhile
 
   // `drawer` is the element that the settings button opens.
@@ -114,7 +115,10 @@ export class ConversationsHead {
       this.#endAsking();
       return;
     }
+    if (this.#renames) return; // a double click
+    this.#renames = true;
     if (await this.#tell({ do: "rename", name, to })) this.#endAsking();
+    this.#renames = false;
   }
 
   #askDrop() {

@@ -20,7 +20,8 @@ export class KernelLink {
     this.#model = model;
   }
 
-  // Send a message. The promise ends with the kernel's answer, or fails with its sentence.
+  // Send a message. The promise ends with the kernel's answer, or fails with its sentence;
+  // `braces` of the error says that double braces are the matter, which `raw` of a message would send as text.
   // `answer` names the kind of message that is the answer where "done" is not.
   tell(message, { buffers = [], answer = "done" } = {}) {
     if (this.gone) return Promise.reject(new Error("The kernel is gone."));
@@ -75,7 +76,7 @@ export class KernelLink {
       const entry = this.#open.get(message.key);
       if (!entry) return message.key ? "" : String(message.text ?? "");
       this.#close(message.key);
-      entry.reject(new Error(String(message.text ?? "")));
+      entry.reject(Object.assign(new Error(String(message.text ?? "")), { braces: Boolean(message.braces) }));
       return "";
     }
     for (const [key, entry] of this.#open) {

@@ -49,16 +49,17 @@ class PanelView {
     this.#composer.takeDrops(this.#root, signal);
     this.#transcript.onLostFocus = () => this.#composer.area;
     this.#notebook = new NotebookAround(model, this.#root);
+    const refuse = (sentence) => this.#composer.refuse(sentence);
     this.#actions = new TurnActions({
       link: this.#link,
       transcript: this.#transcript,
       notebook: this.#notebook,
       say: (words) => this.#announcer.say(words),
-      refuse: (sentence) => this.#composer.refuse(sentence),
+      refuse,
       signal,
     });
-    this.#drawer = new SettingsDrawer(model, () => this.#link.note({ do: "models" }));
-    this.#head = new ConversationsHead(model, this.#link, (sentence) => this.#composer.refuse(sentence), this.#drawer.element);
+    this.#drawer = new SettingsDrawer(model, () => this.#link.note({ do: "models" }), refuse);
+    this.#head = new ConversationsHead(model, this.#link, refuse, this.#drawer.element);
     const body = make("div", { class: "lp-body" }, this.#drawer.element, this.#transcript.element, this.#composer.element);
     this.#root.append(this.#head.element, body, this.#announcer.element);
     el.append(this.#root);
@@ -158,6 +159,10 @@ class PanelView {
     if (!button || button.getAttribute("aria-disabled") === "true") return;
     const action = button.dataset.do;
     if (action === "send") this.#send();
+    else if (action === "send-raw") {
+      this.#composer.area.focus();
+      this.#send({ raw: true });
+    }
     // The second click of a double click was meant for the button that stood there before.
     else if (action === "stop") event.detail < 2 && this.#stop();
     else if (action === "hear") this.#composer.refuse("");
@@ -179,7 +184,8 @@ class PanelView {
     if (held && !open) this.#head.settings.focus();
   }
 
-  async #send() {
+  // `options` go with the prompt: `raw` sends double braces as text.
+  async #send(options = {}) {
     if (this.#composer.isEmpty || this.#gone) return;
     if (this.#model.get("busy") || this.#link.isOpen("ask")) {
       this.#hint = "A reply is still arriving; Esc stops it.";
@@ -197,7 +203,7 @@ class PanelView {
     this.#transcript.toEnd();
     const files = taken.files.map(({ name, type }) => ({ name, type }));
     const buffers = taken.files.map(({ bytes }) => bytes);
-    const answer = this.#link.tell({ do: "ask", key, text: taken.text, files }, { buffers });
+    const answer = this.#link.tell({ do: "ask", key, text: taken.text, files, ...options }, { buffers });
     this.#show();
     try {
       await answer;
@@ -206,7 +212,7 @@ class PanelView {
     } catch (error) {
       this.#transcript.change(() => waiting.drop(key));
       this.#composer.putBack(taken);
-      this.#composer.refuse(error.message);
+      this.#composer.refuse(error.message, error.braces);
     } finally {
       this.#transcript.refreshWelcome();
       this.#show();

@@ -21,7 +21,7 @@ export class Control {
   #source = make("span", { class: "lp-source" });
   #unset;
 
-  // `set` is called with a new value, null to take it back.
+  // `set` is called with a new value, null to take it back; it returns whether that was taken.
   constructor(parameter, set) {
     const id = freshId(parameter.name);
     this.#parts = parameter.make({ ...parameter, id }, set);
@@ -63,8 +63,9 @@ function field(input, set, parse, format) {
     if (input.value === shown) return;
     const value = parse(input);
     if (value === undefined) return;
+    const before = shown;
     shown = input.value;
-    set(value);
+    if (!set(value)) shown = before;
   };
   input.addEventListener("change", commit);
   return (value) => {

@@ -3,6 +3,8 @@
 import { freshId, iconButton, make } from "./elements.js";
 import { Control, PARAMETERS } from "./parameters.js";
 
+const MOST_CHARACTERS = 1_000_000; // of a text; much more would cut the connection
+
 export const SETTING_TRAITS = [...PARAMETERS.map(({ name }) => name), "effective", "models"];
 
 export class SettingsDrawer {
@@ -10,11 +12,13 @@ export class SettingsDrawer {
   #model;
   #controls = new Map();
   #askModels;
+  #refuse;
   #asked = false;
 
-  constructor(model, askModels) {
+  constructor(model, askModels, refuse) {
     this.#model = model;
     this.#askModels = askModels;
+    this.#refuse = refuse;
     for (const parameter of PARAMETERS) this.#controls.set(parameter.name, new Control(parameter, (value) => this.#set(parameter.name, value)));
     const close = iconButton("close", "Close settings", "settings");
     const head = make("div", { class: "lp-drawer-head" }, make("span", { class: "lp-drawer-title" }, "Settings"), close);
@@ -49,9 +53,16 @@ export class SettingsDrawer {
     for (const control of this.#controls.values()) control.lock(locked);
   }
 
+  // Returns whether the value was taken.
   #set(name, value) {
+    if (typeof value === "string" && value.length > MOST_CHARACTERS) {
+      const [most, got] = [MOST_CHARACTERS, value.length].map((count) => count.toLocaleString("en"));
+      this.#refuse(`This may have up to ${most} characters, got ${got}; nothing was changed.`);
+      return false;
+    }
     this.#model.set(name, value);
     this.#model.save_changes();
     this.show();
+    return true;
   }
 }

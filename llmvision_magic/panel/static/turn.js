@@ -149,10 +149,12 @@ export class TurnPart {
       const area = make("textarea", { class: "lp-editing", "aria-label": "Edit the prompt", "data-keys": "edit" });
       const grown = growing(area);
       const words = make("p", { class: "lp-refusal", role: "alert", hidden: true });
-      const buttons = make("div", { class: "lp-choices" }, wordButton("Send", "edit-send"), wordButton("Cancel", "edit-leave"));
+      const asText = wordButton("Send as text", "edit-send-raw");
+      asText.hidden = true;
+      const buttons = make("div", { class: "lp-choices" }, wordButton("Send", "edit-send"), asText, wordButton("Cancel", "edit-leave"));
       buttons.firstChild.classList.add("lp-first");
       const element = make("div", { class: "lp-editor" }, grown.frame, words, buttons);
-      this.#editor = { area, words, element, fit: grown.fit };
+      this.#editor = { area, words, asText, element, fit: grown.fit };
       this.#asked.after(element);
     }
     this.#asked.hidden = true;
@@ -166,11 +168,13 @@ export class TurnPart {
     return this.#editor?.area.value ?? null;
   }
 
-  // While it is being sent the editor is locked; a sentence says why it was refused.
-  holdEdit(locked, sentence = "") {
+  // While it is being sent the editor is locked; a sentence says why it was refused, `braces` that it can be sent with
+  // them as text.
+  holdEdit(locked, sentence = "", braces = false) {
     if (!this.#editor) return;
     this.#editor.area.readOnly = locked;
     this.#editor.element.toggleAttribute("data-locked", locked);
+    this.#editor.asText.hidden = !braces;
     show(this.#editor.words, sentence);
   }
 

@@ -52,7 +52,7 @@ def send(
             # Some servers want the last message to be the user's, and say so with one of these.
             if began or asked or not plan.ask.begun or error.status not in (400, 422):
                 if not isinstance(error, ServerBusy | KeyRefused) or "image" in error.server_message.lower():
-                    hint_at_images(error, plan.messages(left_out))
+                    hint_at_images(error, plan.messages(left_out), is_embedded=plan.target.is_embedded)
                 raise
             asked = True
 
@@ -66,10 +66,14 @@ def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
     return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.count_tokens)
 
 
-def hint_at_images(error: RequestRefused, messages: Sequence[Message]) -> None:
-    """Add to what a server said, when it was sent images, that they may be the reason."""
+def hint_at_images(error: RequestRefused, messages: Sequence[Message], *, is_embedded: bool) -> None:
+    """Say that the images may be the reason for what a server said; the embedded one's own words say nothing else."""
     count = sum(image_count(message.content) for message in messages)
-    if count:
-        images = "an image" if count == 1 else f"{count} images"
-        hint = "the model may not take any (the embedded one takes none); `-m MODEL` asks another."
-        error.args = (f"{error} The messages hold {images}: {hint}",)
+    images = "an image" if count == 1 else f"{count} images"
+    if count and is_embedded and "image" in error.server_message.lower():
+        error.args = (
+            f"The embedded model reads text only, and the messages hold {images}: ask without, or set the key or the "
+            "base URL of a server whose model takes images.",
+        )
+    elif count:
+        error.args = (f"{error} The messages hold {images}: the model may not take any; `-m MODEL` asks another.",)

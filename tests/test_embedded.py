@@ -53,6 +53,16 @@ def test_chat_with_no_key_answers_says_who_answers_and_remembers(kernel: Kernel)
     assert tokens[2] > tokens[0] + tokens[1] - 2
 
 
+def test_image_is_refused_in_words_of_the_user(kernel: Kernel):
+    """Not in those of llama.cpp, and with no address that means nothing to anybody."""
+    kernel.ok("import numpy as np\narr = np.zeros((2, 2))")
+    said = kernel.run("%%chat -i arr\nWhat is it?").only.text
+    assert "The embedded model reads text only, and the messages hold an image" in said
+    assert "mmproj" not in said
+    assert "127.0.0.1" not in said
+    kernel.ok("%%chat --max-tokens 8\nHello!")
+
+
 def test_temperature_zero_answers_the_same_twice(kernel: Kernel):
     """Parameters reach the model."""
     texts = [kernel.ok("%%chat --once -t 0 --max-tokens 24\nName three colours.").only.plain for _ in range(2)]

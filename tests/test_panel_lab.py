@@ -399,6 +399,8 @@ def test_panel_in_a_row_of_widgets_has_the_room_that_is_left(page: Page, lab: La
         row = page.locator(".widget-hbox")
         row.locator(".llmvm-panel").wait_for()
         assert row.locator(".llmvm-panel").bounding_box()["width"] > 0.7 * row.bounding_box()["width"]
+        row.scroll_into_view_if_needed()
+        page.get_by_text("beside", exact=True).scroll_into_view_if_needed()
         picture(page, "panel-row-light")
 
 

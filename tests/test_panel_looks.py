@@ -109,6 +109,19 @@ def editing(panel: Panel) -> None:
     expect(panel.turn("t2").get_by_role("textbox")).to_be_visible()
 
 
+def refused(panel: Panel) -> None:
+    """An edit and a prompt whose braces are no expression."""
+    no_name = {"kind": "sorry", "key": "", "text": "`{{ user }}` failed: name 'user' is not defined.", "braces": True}
+    panel.answer("edit", no_name)
+    panel.answer("ask", no_name)
+    editing(panel)
+    panel.turn("t2").get_by_role("textbox").press("Enter")
+    panel.input.fill("Hello {{ user }}")
+    panel.input.press("Escape")
+    panel.input.press("Enter")
+    expect(panel.root.get_by_role("button", name="Send as text")).to_have_count(2)
+
+
 def waiting(panel: Panel) -> None:
     panel.hold()
     panel.input.fill("And then?")
@@ -121,7 +134,7 @@ def gone(panel: Panel) -> None:
     expect(panel.input).to_be_disabled()
 
 
-STATES = (empty, reading, arriving, adjusting, asking, editing, waiting, gone)
+STATES = (empty, reading, arriving, adjusting, asking, editing, refused, waiting, gone)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -209,6 +209,25 @@ def test_folder_and_files_are_for_their_owner_alone(path: Path):
     assert names == dict.fromkeys((f"journal.sqlite3{end}" for end in ("", "-wal", "-shm", "-alive")), 0o600)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("kind", ["a text", "another program's"])
+def test_file_that_is_not_a_journal_stays_as_it_was(path: Path, kind: str):
+    """What it holds, and who may read it: LLMVISION_JOURNAL may name the wrong file."""
+    path.parent.mkdir()
+    if kind == "a text":
+        path.write_text("My thesis.")
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE notes (text TEXT)")
+    path.chmod(0o664)
+    before = path.read_bytes()
+    journal = journal_at(path)
+    say(journal, Conversation(), "one")
+    assert journal.trouble is not None
+    assert path.read_bytes() == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -73,10 +73,11 @@ def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
     assert path is not None  # noqa: S101  # whoever keeps nothing opens nothing
     connection = None
     try:
-        _make_private(path, place.is_ours)
+        _make(path, place.is_ours)
         connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path)
+        _make_private(path)
         _write_ahead(connection, patience)
     except Exception as error:
         if connection is not None:
@@ -85,17 +86,18 @@ def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
     return connection
 
 
-def _make_private(path: Path, is_ours: bool) -> None:
-    """Make the file for its owner alone; SQLite gives the files beside it the same permissions."""
+def _make(path: Path, is_ours: bool) -> None:
+    """Make the file, if there is none, for its owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_ours and stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
         path.parent.chmod(0o700)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077 and os.name == "posix":
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _make_private(path: Path) -> None:
+    """Leave a file that is known to be ours to its owner alone; SQLite gives those beside it the same permissions."""
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        path.chmod(0o600)
 
 
 def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:

@@ -16,6 +16,10 @@ Options = Mapping[str, object]
 
 _TEXTS, _SWITCHES, _LISTS = ("system", "out", "format"), ("raw", "background"), ("attach", "image")
 
+FILES, BESIDE = "files", "beside"
+"""Options of a prompt with files, which no line can give: their names, and how many characters at the end of what was
+sent are of them."""
+
 SAYABLE = {name: setting for name, setting in BY_NAME.items() if setting.flags}
 """The settings that a line can give. Of others, the server's address among them, a file says nothing."""
 
@@ -48,15 +52,39 @@ def options_from(value: object) -> dict[str, object] | None:
             options[name] = parse_value(SAYABLE[name], one)
         elif name in _FLAGS and not _is_of_its_kind(name, one):
             raise ValueError(f"the option {name!r} of a turn is not of its kind")
-        elif name in _FLAGS:
+        elif (
+            name in _FLAGS
+            or (name == FILES and _is_of_its_kind(name, one))
+            or (name == BESIDE and type(one) is int and one >= 0)
+        ):
             options[name] = one
     return options
+
+
+def text_beside(options: Options, sent: str) -> str:
+    """The text of files in what was sent."""
+    length = options.get(BESIDE)
+    return sent[-length:] if isinstance(length, int) and length > 0 else ""
+
+
+def is_raw(options: Options, typed: str | None, sent: str) -> bool:
+    """Whether double braces of a prompt are text: it was sent so, or nothing was put in, also where nobody typed it.
+
+    Args:
+        typed: The prompt as it was typed, where that is known and another than what was sent.
+    """
+    return bool(options.get("raw")) or (typed is None and "{{" in sent)
+
+
+def evaluated_anew(options: Options) -> str:
+    """The options whose expressions are evaluated when it is asked anew, as they are typed."""
+    return written({name: options[name] for name in _LISTS if options.get(name)}).strip()
 
 
 def _is_of_its_kind(name: str, value: object) -> bool:
     if name in _SWITCHES:
         return isinstance(value, bool)
-    if name in _LISTS:
+    if name in (*_LISTS, FILES):
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     return isinstance(value, str) and (name != "format" or value in get_args(Format))
 
@@ -65,6 +93,8 @@ def written(options: Options) -> str:
     """The options as they are typed on a line, each with a space before it."""
     words: list[str] = []
     for name, value in options.items():
+        if name in (FILES, BESIDE):
+            continue
         if name == "stream":
             words += [] if value else ["--no-stream"]
         elif name in _SWITCHES:

@@ -239,3 +239,9 @@ def running_kernel(*, cwd: Path | None = None, log: Path | None = None, **enviro
             kernel.client.stop_channels()
         manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
+
+
+def next_cell(cell: Cell) -> str:
+    """What a cell has asked the front end to put below it."""
+    [payload] = [one for one in cell.reply["payload"] if one["source"] == "set_next_input"]
+    return payload["text"]

@@ -104,6 +104,11 @@ class PanelPage:
         return turn
 
 
+def sent(request: Any) -> list[str]:
+    """The texts of a request's messages."""
+    return [message["content"] for message in request.json["messages"]]
+
+
 def shown_text(page: PanelPage, turn: str) -> str:
     """HTML of a reply as the page has built it: the blocks it was sent, or the whole that took their place."""
     blocks: list[str] = []
@@ -124,4 +129,4 @@ def shown_text(page: PanelPage, turn: str) -> str:
     return "".join(blocks) + tail
 
 
-__all__ = ["Cell", "PanelPage", "shown_text"]
+__all__ = ["Cell", "PanelPage", "sent", "shown_text"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from kernels import Cell, Kernel, running_kernel
+from kernels import Kernel, next_cell, running_kernel
 from servers.scripting import failure, json_answer, sse, stream, text_stream
 
 
@@ -27,12 +27,6 @@ def ids(kernel: Kernel) -> dict[str, str]:
     """The short id of each prompt's turn, as the tree shows them."""
     rows = re.findall(r"\d+  ([0-9a-f]+)  (\S+)", kernel.ok("%chat history --tree").only.plain)
     return {words: short for short, words in rows}
-
-
-def next_cell(cell: Cell) -> str:
-    """What the front end is asked to put below."""
-    [payload] = [one for one in cell.reply["payload"] if one["source"] == "set_next_input"]
-    return payload["text"]
 
 
 def test_undo_goes_back_and_use_comes_back(kernel, chat_server):

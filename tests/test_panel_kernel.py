@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from kernels import Kernel, running_kernel
-from panels import PanelPage, shown_text
+from panels import PanelPage, sent, shown_text
 from servers.scripting import done, failure, sse, stream, text_stream, wait
 
 from llmvision_magic.rendering import reply_html
@@ -23,11 +23,6 @@ def kernel_process(chat_server_process) -> Iterator[Kernel]:
 def page(kernel) -> PanelPage:
     """A panel that goes with the current conversation."""
     return PanelPage(kernel)
-
-
-def sent(request) -> list[str]:
-    """The texts of a request's messages."""
-    return [message["content"] for message in request.json["messages"]]
 
 
 def test_panel_and_cells_are_one_conversation(kernel, page, chat_server):

@@ -26,15 +26,19 @@ def page(kernel) -> PanelPage:
 BUSY = "import threading, time\ngo = threading.Event()\nprint('running', flush=True)\ngo.wait(30)"
 
 
-def while_it_runs(kernel: Kernel, act: Callable[[], None], code: str = BUSY, then: str = "go.set()") -> Cell:
-    """Run a cell, do something when it has begun; another thread of the kernel lets it end."""
+def while_it_runs(kernel: Kernel, act: Callable[[str], None], code: str = BUSY, then: str = "go.set()") -> Cell:
+    """Run a cell, do something when it has begun; another thread of the kernel lets it end after that.
+
+    Args:
+        act: Called with the subshell in which both come; those of two have no order.
+    """
     subshell = kernel.subshell()
     acted: list[bool] = []
 
     def look(cell: Cell) -> None:
         if not acted and "running" in cell.plain:
             acted.append(True)
-            act()
+            act(subshell)
             session = kernel.client.session
             message = session.msg("execute_request", {"code": then, "silent": True, "store_history": False})
             message["header"]["subshell_id"] = subshell
@@ -66,9 +70,7 @@ def test_expressions_that_would_end_or_ask_are_answered(kernel, page, chat_serve
 
 
 def test_stop_takes_back_what_waits_for_the_kernel(kernel, page, chat_server):
-    subshell = kernel.subshell()
-
-    def act() -> None:
+    def act(subshell: str) -> None:
         page.ask("too early", key="early", subshell=subshell)
         page.send({"do": "stop", "key": "s"}, subshell=subshell)
 
@@ -79,10 +81,9 @@ def test_stop_takes_back_what_waits_for_the_kernel(kernel, page, chat_server):
 
 
 def test_prompt_stays_with_the_conversation_it_was_typed_in(kernel, page, chat_server):
-    subshell = kernel.subshell()
     kernel.ok("%chat new other\n")
     kernel.ok("%chat use main")
-    while_it_runs(kernel, lambda: page.ask("for main", subshell=subshell), BUSY + "\n%chat use other")
+    while_it_runs(kernel, lambda subshell: page.ask("for main", subshell=subshell), BUSY + "\n%chat use other")
     page.until(lambda: chat_server.requests())
     kernel.ok("%chat use main")
     page.ended("for main")
@@ -100,10 +101,9 @@ def test_prompt_goes_where_its_page_says(kernel, page, chat_server):
 
 def test_prompt_for_a_conversation_that_is_gone_is_given_back(kernel, page, chat_server):
     """Another one is not asked in its place; what needs no conversation is done all the same."""
-    subshell = kernel.subshell()
     kernel.ok("%chat new other\n")
 
-    def act() -> None:
+    def act(subshell: str) -> None:
         page.ask("for other", key="gone", subshell=subshell)
         page.send({"do": "new", "key": "new", "name": "third"}, subshell=subshell)
 

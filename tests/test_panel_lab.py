@@ -418,7 +418,7 @@ def test_panel_docks_beside_the_notebook(page: Page, lab: Lab, chat_server):
         docked.get_by_role("textbox", name="Prompt").press("Enter")
         expect(docked.locator(".lp-turn")).to_have_attribute("data-status", "complete")
         picture(page, "panel-side-light")
-        tabs = page.locator(".lm-TabBar-tab:has-text('Chat: main')")
+        tabs = page.locator(".lm-TabBar-tabLabel:text-is('Chat')")
         expect(tabs).to_have_count(1)
         run_cell(page, 2)
         there.notebook.wait_idle()

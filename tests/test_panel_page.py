@@ -244,7 +244,7 @@ def test_without_its_kernel_the_panel_can_be_read_and_says_what_to_do(page: Page
     panel = Panel(page, [turn(1, reply="Still `here`.")])
     panel.input.fill("A draft")
     page.evaluate("() => kernel.die()")
-    expect(panel.root).to_contain_text("The kernel that this panel belongs to is gone. Run the cell again to go on.")
+    expect(panel.root).to_contain_text("The kernel that this panel belongs to is gone. Run the cell again to go on")
     expect(panel.input).to_be_disabled()
     expect(panel.input).to_have_value("A draft")
     expect(panel.turn("t1")).to_contain_text("Still here.")
@@ -273,6 +273,16 @@ def test_a_kernel_that_was_gone_before_is_noticed(page: Page):
     )
     expect(page.locator("#second .llmvm-panel")).to_contain_text("is gone")
     expect(panel.input).to_be_enabled()
+
+
+def test_reply_whose_kernel_ended_says_so(page: Page):
+    """What had arrived stays; nobody takes it for all of it."""
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    panel.more("t1", 0, [block("Begun.")])
+    page.evaluate("() => kernel.die()")
+    expect(panel.turn("t1").locator(".lp-reply")).to_contain_text("Begun.")
+    expect(panel.turn("t1").locator(".lp-notice")).to_have_text("The kernel ended before this reply did.")
+    expect(panel.root).to_contain_text("`%chat resume` brings back what was said")
 
 
 def test_what_may_be_lost_with_a_connection_is_asked_and_sent_again(page: Page):

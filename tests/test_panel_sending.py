@@ -232,6 +232,26 @@ def test_turns_of_cells_are_not_taken_for_the_prompt_that_waits(page: Page):
     expect(panel.root.get_by_role("article", name="Waiting prompt")).to_have_count(0)
 
 
+def test_recalled_text_is_sent_as_it_was(page: Page):
+    """Double braces that were text, of a file or of somebody else's conversation, are none the less text now."""
+    panel = Panel(page, [turn(1, "Hello {{ user }}", raw=True), turn(2, "Of {{n}}")])
+    for text in ("Of {{n}}", "Hello {{ user }}"):
+        panel.answer("source", {"kind": "source", "turn": None, "text": text})
+        panel.input.press("ArrowUp")
+        expect(panel.input).to_have_value(text)
+    expect(panel.input).to_have_value("Hello {{ user }}")
+    expect(panel.root.locator(".lp-status")).to_have_text("Double braces are sent as text")
+    panel.input.press("End")
+    panel.input.press_sequentially("!")
+    panel.input.press("Enter")
+    [asked] = panel.wait_sent("ask")
+    assert (asked["text"], asked["raw"]) == ("Hello {{ user }}!", True)
+    panel.answer("ask", {"kind": "done", "key": ""})
+    panel.input.fill("")
+    panel.input.fill("Of {{n}}")
+    expect(panel.root.locator(".lp-status")).not_to_have_text("Double braces are sent as text")
+
+
 def test_braces_that_are_no_expression_can_be_sent_as_text(page: Page):
     panel = Panel(page)
     panel.answer("ask", {"kind": "sorry", "key": "", "text": "`{{ user }}` failed.", "braces": True})

@@ -159,6 +159,16 @@ def test_a_system_prompt_that_would_cut_the_connection_is_refused(settings: Pane
     assert area.evaluate("one => one.value.length") == 1_000_001
 
 
+@pytest.mark.parametrize("typed", ["1e999", "0.1-"])
+def test_what_is_no_number_is_refused(settings: Panel, typed: str):
+    """The browser gives no value for it; it stays to be mended."""
+    number = settings.root.get_by_label("Temperature, as a number")
+    number.press_sequentially(typed)
+    number.press("Enter")
+    expect(settings.root.get_by_role("alert")).to_contain_text("A number was expected; nothing was changed.")
+    assert settings.page.evaluate("() => kernel.written") == []
+
+
 def test_a_slider_sets_and_the_kernel_moves_it(settings: Panel):
     slider = settings.root.get_by_label("Temperature", exact=True)
     slider.focus()

@@ -192,6 +192,57 @@ def test_an_edit_is_given_up_with_escape(page: Page):
     assert panel.focused() == "Edit and send again"
 
 
+def test_an_edit_says_which_braces_are_text_and_what_is_evaluated(page: Page):
+    panel = Panel(page, [turn(1)])
+    answer = {"kind": "source", "turn": None, "text": "Of {{n}}", "raw": True, "anew": "-a secret()"}
+    panel.answer("source", answer)
+    tool(panel, "t1", "Edit and send again").click()
+    told = panel.turn("t1").locator(".lp-editor .lp-beside")
+    expect(told).to_have_text("Double braces are sent as text. Evaluated anew: -a secret()")
+
+
+def test_an_edit_of_files_alone_may_be_empty(page: Page):
+    """Their names stand in the turn, which has no other prompt."""
+    panel = Panel(page, [turn(1, files=["notes.txt"], prompt_html="")])
+    expect(panel.turn("t1").locator(".lp-beside").first).to_have_text("notes.txt")
+    expect(panel.turn("t1").locator(".lp-prompt")).to_be_hidden()
+    panel.answer("source", {"kind": "source", "turn": None, "text": "", "raw": False, "anew": ""})
+    tool(panel, "t1", "Edit and send again").click()
+    panel.turn("t1").get_by_role("textbox", name="Edit the prompt").press("Enter")
+    assert panel.wait_sent("edit")[0]["text"] == ""
+
+
+@pytest.mark.parametrize("name", ["Retry", "Put this code into a new cell"])
+def test_a_double_click_does_it_once(page: Page, name: str):
+    panel = Panel(page, [turn(1, reply=CODE)])
+    panel.turn("t1").locator("pre").first.hover()
+    panel.turn("t1").get_by_role("button", name=name, exact=True).first.dblclick()
+    page.wait_for_function("() => kernel.insertedCells.length + kernel.sent.filter((one) => one.do === 'retry').length")
+    assert len(page.evaluate("() => kernel.insertedCells")) + len(panel.sent("retry")) == 1
+
+
+def test_enter_twice_sends_an_edit_once(page: Page):
+    panel = Panel(page, [turn(1)])
+    panel.answer("source", {"kind": "source", "turn": None, "text": "Again"})
+    tool(panel, "t1", "Edit and send again").click()
+    editor = panel.turn("t1").get_by_role("textbox", name="Edit the prompt")
+    panel.hold()
+    editor.press("Enter")
+    editor.press("Enter")
+    assert len(panel.sent("edit")) == 1
+
+
+def test_code_of_which_only_the_beginning_is_shown_is_not_given_for_all(page: Page):
+    panel = Panel(page, [turn(1, reply="```\nwhole\n```\n\n```\ncut", shortened=True)])
+    panel.turn("t1").locator("pre").last.hover()
+    panel.turn("t1").get_by_role("button", name="Put this code into a new cell").last.click()
+    expect(panel.root.get_by_role("alert")).to_contain_text("Only the beginning of this code is shown")
+    assert page.evaluate("() => kernel.insertedCells") == []
+    panel.turn("t1").locator("pre").first.hover()
+    panel.turn("t1").get_by_role("button", name="Put this code into a new cell").first.click()
+    page.wait_for_function("() => kernel.insertedCells.length === 1")
+
+
 def test_a_refused_edit_stays_open_with_the_sentence(page: Page):
     panel = Panel(page, [turn(1)])
     panel.answer("source", {"kind": "source", "turn": None, "text": "Of {{n}}"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, cast
 
-from llmvision_magic.asked import SAYABLE, joined, written
+from llmvision_magic.asked import SAYABLE, is_raw, joined, text_beside, written
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.history import first_words, history_page, tree_page
@@ -106,10 +106,11 @@ class Branching:
         if number == "0" and not rest:
             raise InvalidInput(f"There is nothing to edit: the current branch of `{conversation.name}` has no turns.")
         turn = conversation.turn_at(number)
-        prompt = text_of(turn.prompt) if turn.typed is None else turn.typed
-        options = dict(turn.options or {})
-        if "{{" in prompt and turn.typed is None:
-            options["raw"] = True  # what was sent as it is: nothing in it is evaluated
+        options, sent = dict(turn.options or {}), text_of(turn.prompt)
+        typed = None if text_beside(options, sent) else turn.typed  # a cell cannot attach the files anew
+        if is_raw(options, typed, sent):
+            options["raw"] = True
+        prompt = sent if typed is None else typed
         self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{written(options)}\n{prompt}")
         told = f"The prompt of turn {number} stands below, to be changed; running it replaces the turn."
         self.front.page(told + _what_is_not_known(turn))

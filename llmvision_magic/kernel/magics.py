@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.magic import Magics, magics_class
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.messages import Content
     from llmvision_magic.planning import Ask
-    from llmvision_magic.prompt import Composed, Values
+    from llmvision_magic.prompt import Values
     from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
+
+Written = TypeVar("Written")
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -304,7 +306,7 @@ class ChatMagics(Magics):
             composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
         return composed.content, composed.notes
 
-    def composed(self, conversation: Conversation, write: Callable[[Values], Composed], stop: Stop) -> Composed:
+    def composed(self, conversation: Conversation, write: Callable[[Values], Written], stop: Stop) -> Written:
         """A prompt that is written somewhere else, with values of the notebook. An interrupt or `stop` ends that."""
         values = self._values(self.settings(conversation))
         with ordinary_interrupts(stop):

@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from llmvision_magic.asked import SAYABLE, Options
+from llmvision_magic.asked import SAYABLE, Options, is_raw
 from llmvision_magic.audience import Elsewhere
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
@@ -16,6 +16,7 @@ from llmvision_magic.prompt import Composed
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation, Turn
+    from llmvision_magic.panel.attachments import Beside
     from llmvision_magic.panel.host import Host
     from llmvision_magic.panel.requests import File, Request
     from llmvision_magic.panel.showing import Showing
@@ -43,17 +44,17 @@ class Actions:
 
     def do_ask(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         options = _options(request)
-        composed = self._composed(conversation, request.text, options, stop, request.files)
+        composed, options = self._composed(conversation, request.text, options, stop, request.files)
         self._ask(conversation, composed, request.text, options, stop)
 
     def do_edit(self, request: Request, conversation: Conversation, stop: Stop) -> None:
+        from llmvision_magic.panel.attachments import beside
+
         turn = _turn(request, conversation)
-        options = {**(turn.options or {}), **_options(request)}
-        composed = self._composed(conversation, request.text, options, stop)
-        if "image" not in options and not isinstance(turn.prompt, str):  # files that were dropped here
-            images = [part for part in turn.prompt if part.get("type") != "text"]
-            content = ({"type": "text", "text": text_of(composed.content)}, *images)
-            composed = Composed(content, composed.notes)
+        options: Options = {**(turn.options or {}), **_options(request)}
+        if is_raw(options, turn.typed, text_of(turn.prompt)):
+            options = {**options, "raw": True}
+        composed, options = self._composed(conversation, request.text, options, stop, before=beside(turn))
         self._ask(conversation, composed, request.text, options, stop, replace=turn.id)
 
     def do_retry(self, request: Request, conversation: Conversation, stop: Stop) -> None:
@@ -96,19 +97,29 @@ class Actions:
         self._host.session.drop(request.name)
 
     def _composed(
-        self, conversation: Conversation, text: str, options: Options, stop: Stop, files: tuple[File, ...] = ()
-    ) -> Composed:
-        """What is sent for a text that was typed.
+        self,
+        conversation: Conversation,
+        text: str,
+        options: Options,
+        stop: Stop,
+        files: tuple[File, ...] = (),
+        before: Beside | None = None,
+    ) -> tuple[Composed, Options]:
+        """What is sent for a text that was typed, and how it is asked.
 
         Args:
             options: Those of the line that asked first; what it attached is attached anew.
+            before: What went along with it then.
         """
-        from llmvision_magic.panel.attachments import with_files
+        from llmvision_magic.panel.attachments import NOTHING, with_files
 
+        before = before or NOTHING
         prompt = text.strip("\n").rstrip()
-        if not prompt.strip() and not files:
+        if not prompt.strip() and not files and before == NOTHING:
             raise InvalidInput("There is no prompt: type what you ask.")
-        return self._host.composed(conversation, lambda values: with_files(prompt, files, values, options), stop)
+        return self._host.composed(
+            conversation, lambda values: with_files(prompt, files, values, options, before), stop
+        )
 
     def _ask(
         self,
@@ -123,6 +134,8 @@ class Actions:
     ) -> None:
         if stop.is_set:
             raise InvalidInput(TAKEN_BACK)
+        if replace is not None and self._showing.busy:
+            raise InvalidInput("A reply is still arriving; Stop ends it.")
         session = self._host.session
         ask = Ask(
             composed.content,

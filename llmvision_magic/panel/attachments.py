@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from llmvision_magic.asked import Options
+from llmvision_magic.asked import BESIDE, FILES, Options, text_beside
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, text_of
 from llmvision_magic.panel.requests import File
@@ -12,28 +14,59 @@ from llmvision_magic.prompt import Composed, Values, compose
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.shown import fenced
 
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Turn
+
 MOST_CHARACTERS = 100_000
 """Of a text file that are sent."""
 
 
-def with_files(prompt: str, files: tuple[File, ...], values: Values, options: Options) -> Composed:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What went along with a prompt that is asked again: the text of its files, and its images."""
+
+    text: str = ""
+    images: tuple[Mapping[str, object], ...] = ()
+
+
+NOTHING = Beside()
+
+
+def beside(turn: Turn) -> Beside:
+    """What goes along when a turn is asked again. What its line attached is none of it: that is attached anew."""
+    options = turn.options or {}
+    parts = () if "image" in options or isinstance(turn.prompt, str) else turn.prompt
+    images = tuple(part for part in parts if part.get("type") != "text")
+    return Beside(text_beside(options, text_of(turn.prompt)), images)
+
+
+def with_files(
+    prompt: str, files: tuple[File, ...], values: Values, options: Options, before: Beside = NOTHING
+) -> tuple[Composed, Options]:
     """A prompt with files under it: texts as text, in which secrets are masked, images as images.
 
     Args:
         options: Of the line that asked first, where one did: whether braces are text there, and what it attached.
+        before: What went along when it was asked before.
+
+    Returns:
+        What is sent, and the options with the names of the files and how much of it is theirs.
 
     Raises:
         InvalidInput: A file is neither, or an expression of the prompt fails.
     """
     attach, pictures = (tuple(map(str, cast("list[object]", options.get(name, [])))) for name in ("attach", "image"))
     asked = compose(prompt, values, raw=bool(options.get("raw")), attach=attach, images=pictures).content
-    texts = [text_of(asked)]
-    texts += [values.mask(_text(file)) for file in files if not file.kind.startswith("image/")]
+    written = [file for file in files if not file.kind.startswith("image/")]
+    text = "\n\n".join(filter(None, [before.text, *(values.mask(_text(file)) for file in written)]))
+    if text:
+        names = cast("list[object]", options.get(FILES, []))
+        options = {**options, FILES: [*names, *(file.name for file in written)], BESIDE: len(text)}
     images = [] if isinstance(asked, str) else [part for part in asked if part.get("type") != "text"]
-    images += [_image(file) for file in files if file.kind.startswith("image/")]
-    text = "\n\n".join(filter(None, texts))
+    images += [*before.images, *(_image(file) for file in files if file.kind.startswith("image/"))]
+    text = "\n\n".join(filter(None, [text_of(asked), text]))
     content: Content = ({"type": "text", "text": text}, *images) if images else text
-    return Composed(content, values.notes())
+    return Composed(content, values.notes()), options
 
 
 def _image(file: File) -> dict[str, object]:

@@ -30,7 +30,7 @@ def docked(make: Callable[[], ChatPanel]) -> ChatPanel:
             "reload the page. `%chat panel` shows it here."
         ) from None
     panel = make()
-    side = Sidecar(title=f"Chat: {panel.conversation}")
+    side = Sidecar(title="Chat")  # not the conversation's name, which changes: the tab would keep the first
     with side:
         panel.show_widget()
     panel.show_docked(side.close)

@@ -6,20 +6,22 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmvision_magic.errors import InvalidInput
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.magics import ChatMagics
-    from llmvision_magic.prompt import Composed, Values
+    from llmvision_magic.prompt import Values
     from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
     from llmvision_magic.stop import Stop
 
 MOST_NAMES = 20
 """Names offered for completion."""
+
+Written = TypeVar("Written")
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -60,7 +62,7 @@ class Host:
         """The values in force for a conversation; stronger ones may be given."""
         return self._magics.settings(conversation, given)
 
-    def composed(self, conversation: Conversation, write: Callable[[Values], Composed], stop: Stop) -> Composed:
+    def composed(self, conversation: Conversation, write: Callable[[Values], Written], stop: Stop) -> Written:
         """What `write` makes of the notebook's values; an interrupt or `stop` ends it."""
         return self._magics.composed(conversation, write, stop)
 

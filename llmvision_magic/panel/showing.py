@@ -6,9 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.messages import text_of
+from llmvision_magic.asked import evaluated_anew
 from llmvision_magic.panel.arriving import ArrivingReply
-from llmvision_magic.panel.transcript import Json, Pages, shown_turns, siblings, signature
+from llmvision_magic.panel.transcript import (
+    Json,
+    Pages,
+    has_raw_braces,
+    shown_turns,
+    siblings,
+    signature,
+    typed_text,
+)
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
@@ -164,10 +172,14 @@ class Showing:
             if (stop := self._session.stops.get(turn.id)) is not None:
                 stop.set("interrupted")
 
-    def source(self, turn_id: str) -> str:
-        """A prompt as it was typed, or as it was sent where that is not known; "" for no turn."""
+    def source(self, turn_id: str) -> Json:
+        """What an edit of a turn begins with: its prompt as it was typed, else as it was sent; whether braces in it are
+        text; and what would be evaluated beside it.
+        """
         turn = self.conversation.turns.get(turn_id)
-        return "" if turn is None else turn.typed or text_of(turn.prompt)
+        if turn is None:
+            return {"text": "", "raw": False, "anew": ""}
+        return {"text": typed_text(turn), "raw": has_raw_braces(turn), "anew": evaluated_anew(turn.options or {})}
 
     def _turn(self, turn: Turn, number: int, group: list[str]) -> Json:
         view = self._arriving.get(turn.id)

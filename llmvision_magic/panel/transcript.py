@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from html import escape
 
+from llmvision_magic.asked import FILES, is_raw
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.rendering import Block, not_all_shown, reply_html
@@ -35,6 +36,16 @@ def siblings(conversation: Conversation) -> dict[str | None, list[str]]:
 def signature(turn: Turn, group: list[str]) -> tuple[object, ...]:
     """What of a turn may change when it has ended, or when other turns come."""
     return turn.status, turn.reason, len(turn.text), turn.excluded, len(group)
+
+
+def typed_text(turn: Turn) -> str:
+    """A prompt as it was typed, else as it was sent."""
+    return text_of(turn.prompt) if turn.typed is None else turn.typed
+
+
+def has_raw_braces(turn: Turn) -> bool:
+    """Whether double braces in it are text."""
+    return is_raw(turn.options or {}, turn.typed, text_of(turn.prompt))
 
 
 def block_json(block: Block) -> list[object]:
@@ -75,14 +86,16 @@ class Pages:
             group: Ids of its siblings, itself included.
             arriving: What there is of its reply while that arrives.
         """
-        notice = " ".join(part for part in (turn.reason, not_all_shown(turn.text)) if part)
-        prompt = turn.typed or text_of(turn.prompt)
+        cut = not_all_shown(turn.text)
+        notice = " ".join(part for part in (turn.reason, cut) if part)
         return {
             "id": turn.id,
             "parent": turn.parent,
             "number": number,
-            "prompt": reply_html(prompt),
+            "prompt": reply_html(typed_text(turn)),
+            "raw": has_raw_braces(turn),
             "images": image_count(turn.prompt),
+            "files": (turn.options or {}).get(FILES, []),
             "notes": [],
             "html": None if arriving else self.reply(turn),
             "blocks": [],
@@ -92,6 +105,7 @@ class Pages:
             **(arriving or {}),
             "status": turn.status,
             "notice": notice,
+            "shortened": bool(cut),
             "facts": self._facts.get(turn.id) or facts_of(turn),
             "unfinished": turn.status != "partial" and bool(turn.text) and not turn.is_whole,
             "siblings": group,

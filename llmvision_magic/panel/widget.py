@@ -265,7 +265,7 @@ class ChatPanel(anywidget.AnyWidget):
         self._send_json({"kind": "text", "turn": request.turn, "text": turn.text if turn else ""})
 
     def _answer_source(self, request: Request) -> None:
-        self._send_json({"kind": "source", "turn": request.turn, "text": self._showing.source(request.turn)})
+        self._send_json({"kind": "source", "turn": request.turn, **self._showing.source(request.turn)})
 
     def _answer_names(self, request: Request) -> None:
         self._send_json({"kind": "names", "key": request.key, "names": self._host.names(request.text)})

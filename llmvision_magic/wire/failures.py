@@ -87,7 +87,7 @@ def from_exception(error: Exception, server: Server, timeouts: Timeouts, *, bega
     return kind(_sentence(kind, error, server, timeouts))
 
 
-KEPT = "What had arrived is kept; run the cell again for a whole reply."
+KEPT = "What had arrived is kept; ask again for a whole reply."
 
 
 def _sentence(kind: type[ChatError], error: Exception, server: Server, timeouts: Timeouts) -> str:
@@ -109,7 +109,7 @@ def _sentence(kind: type[ChatError], error: Exception, server: Server, timeouts:
         return f"No connection to {server.address}{_through(server.address)}: {_circumstance(error)}."
     return (
         f"The connection to {server.address} ended before the reply began ({_circumstance(error)}): "
-        "the request may have been received and is not sent again by itself; run the cell again."
+        "the request may have been received and is not sent again by itself; ask again."
     )
 
 

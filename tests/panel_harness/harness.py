@@ -49,7 +49,7 @@ def turn(number: int, prompt: str = "", reply: str | None = "", **changes: Any) 
         "id": turn_id,
         "parent": f"t{number - 1}" if number > 1 else None,
         "number": number,
-        "prompt": render(prompt or f"Question {number}?"),
+        "prompt": changes.pop("prompt_html", render(prompt or f"Question {number}?")),
         "images": 0,
         "notes": [],
         "html": None if reply is None else render(reply or f"Answer {number}."),

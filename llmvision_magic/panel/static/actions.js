@@ -46,8 +46,12 @@ export class TurnActions {
       const text = this.#link.tell({ do: "text", turn: id }, { answer: "text" }).then((answer) => answer.text);
       await this.#copy(text, button, "The reply was copied.");
     },
-    "copy-code": (turn, button) => this.#copy(codeBeside(button), button, "The code was copied."),
+    "copy-code": (turn, button) => {
+      this.#assertShown(turn, button);
+      return this.#copy(codeBeside(button), button, "The code was copied.");
+    },
     "insert-code": async (turn, button) => {
+      this.#assertShown(turn, button);
       if (this.#notebook.insertCell(codeBeside(button))) {
         this.#done(button, "The code is in a new cell.");
         return;
@@ -56,13 +60,18 @@ export class TurnActions {
       this.#refuse("Cells cannot be added from here: the code was copied instead.");
     },
     edit: async (turn) => {
-      const { text } = await this.#link.tell({ do: "source", turn: turn.id }, { answer: "source" });
-      this.#transcript.change(() => turn.edit(text));
+      const source = await this.#link.tell({ do: "source", turn: turn.id }, { answer: "source" });
+      this.#transcript.change(() => turn.edit(source));
     },
     "edit-send": (turn) => this.#sendEdit(turn),
     "edit-send-raw": (turn) => this.#sendEdit(turn, { raw: true }),
     "edit-leave": (turn) => this.#transcript.change(() => turn.endEdit()),
   };
+
+  // Of a very long reply the beginning is shown, and its last code may be cut there.
+  #assertShown(turn, button) {
+    if (turn.data.shortened && turn.reply.isLast(button)) throw new Error("Only the beginning of this code is shown; “Copy the reply” has all of it.");
+  }
 
   sendEdit(area) {
     void this.run("edit-send", area);
@@ -83,7 +92,7 @@ export class TurnActions {
 
   async #sendEdit(turn, options = {}) {
     const text = turn.edited;
-    if (text === null || text.trim() === "") return;
+    if (turn.isHeld || text === null || (text.trim() === "" && !turn.hasMore)) return;
     this.#transcript.change(() => turn.holdEdit(true));
     try {
       await this.#link.tell({ do: "edit", turn: turn.id, text, ...options });

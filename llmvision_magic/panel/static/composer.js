@@ -24,7 +24,9 @@ export class Composer {
   #recall;
   #grown;
   #place = "";
+  #told = "";
   #mode = "send";
+  #raw = false; // braces of what is there are text, as they were where it comes from
 
   constructor(link, announcer, prompts, signal) {
     const id = freshId("input");
@@ -41,8 +43,8 @@ export class Composer {
     this.show({});
   }
 
-  get text() {
-    return this.area.value;
+  get draft() {
+    return { text: this.area.value, files: this.files.list, raw: this.#raw };
   }
 
   get isEmpty() {
@@ -66,8 +68,7 @@ export class Composer {
     this.#grown.fit();
     this.#attach.disabled = Boolean(gone);
     this.element.toggleAttribute("data-gone", Boolean(gone));
-    setText(this.#status, gone || slow || (stopping ? "Stopping …" : place));
-    this.#status.title = this.#status.textContent;
+    this.#told = gone || slow || (stopping ? "Stopping …" : "");
     this.#refresh();
   }
 
@@ -81,8 +82,9 @@ export class Composer {
     if (held && !sentence) this.area.focus();
   }
 
-  put(text) {
+  put(text, raw = false) {
     this.area.value = text;
+    this.#raw = raw;
     this.#grown.fit();
     this.#refresh();
   }
@@ -99,7 +101,7 @@ export class Composer {
 
   // Give away what is to be sent.
   takeAll() {
-    const taken = { text: this.area.value, files: this.files.takeAll() };
+    const taken = { text: this.area.value, files: this.files.takeAll(), raw: this.#raw };
     this.#recall.reset();
     this.names.close();
     this.refuse("");
@@ -108,9 +110,9 @@ export class Composer {
   }
 
   // What could not be sent comes back, above what has been typed since.
-  putBack({ text, files }) {
+  putBack({ text, files, raw }) {
     const since = this.area.value;
-    this.put(since.trim() ? `${text}\n\n${since}` : text);
+    this.put(since.trim() ? `${text}\n\n${since}` : text, raw);
     this.files.putBack(files);
   }
 
@@ -124,12 +126,12 @@ export class Composer {
     if ((event.key === "ArrowUp" || event.key === "ArrowDown") && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
       if (!this.#recall.isMeant(event.key, this.area)) return false;
       // What was typed may be known only later; then it is put in for what is still there.
-      const put = (text, instead = this.area.value) => {
+      const put = (text, raw, instead = this.area.value) => {
         if (this.area.value !== instead) return;
-        this.put(text);
+        this.put(text, raw);
         this.area.setSelectionRange(text.length, text.length);
       };
-      if (!this.#recall.step(event.key === "ArrowUp" ? -1 : 1, this.area.value, put)) return false;
+      if (!this.#recall.step(event.key === "ArrowUp" ? -1 : 1, this.area.value, this.#raw, put)) return false;
       return true;
     }
     return false;
@@ -141,6 +143,10 @@ export class Composer {
   }
 
   #refresh() {
+    if (this.area.value === "") this.#raw = false;
+    const braces = this.#raw && this.area.value.includes("{{") ? "Double braces are sent as text" : "";
+    setText(this.#status, this.#told || braces || this.#place);
+    this.#status.title = this.#status.textContent;
     disable(this.#button, this.#mode === "send" && (this.isEmpty || this.area.disabled));
   }
 

@@ -2,10 +2,10 @@
 
 const DRAFTS = Symbol.for("llmvision_magic.drafts"); // each panel has a module of its own, and all have this
 
-export function keepDraft({ widget_manager: notebook }, { text, files }) {
+export function keepDraft({ widget_manager: notebook }, { text, files, raw }) {
   if (!notebook) return;
   globalThis[DRAFTS] ??= new WeakMap();
-  globalThis[DRAFTS].set(notebook, { text, files: files.map(({ name, bytes, type }) => ({ name, bytes, type })) });
+  globalThis[DRAFTS].set(notebook, { text, raw, files: files.map(({ name, bytes, type }) => ({ name, bytes, type })) });
 }
 
 export function takeDraft({ widget_manager: notebook }) {

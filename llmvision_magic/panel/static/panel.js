@@ -13,9 +13,12 @@ import { Transcript } from "./transcript.js";
 import { TurnActions } from "./actions.js";
 import { welcomePart } from "./welcome.js";
 
-const GONE = "The kernel that this panel belongs to is gone. Run the cell again to go on.";
+const GONE = "The kernel that this panel belongs to is gone. Run the cell again to go on; `%chat resume` brings back what was said.";
 const SUPPRESS = "data-lm-suppress-shortcuts";
 const UNHEARD = ["keydown", "keyup", "keypress", "paste", "copy", "cut", "contextmenu"];
+
+// What a double click asks for once.
+const ONCE = new Set(["retry", "continue", "edit-send", "edit-send-raw", "insert-code", "new-conversation"]);
 
 class PanelView {
   #model;
@@ -74,7 +77,7 @@ class PanelView {
   }
 
   close() {
-    if (!this.#composer.isEmpty) keepDraft(this.#model, { text: this.#composer.text, files: this.#composer.files.list });
+    if (!this.#composer.isEmpty) keepDraft(this.#model, this.#composer.draft);
     this.#life.abort();
     for (const one of this.#undo) one();
     this.#link.close();
@@ -158,6 +161,7 @@ class PanelView {
     const button = event.target.closest("[data-do]");
     if (!button || button.getAttribute("aria-disabled") === "true") return;
     const action = button.dataset.do;
+    if (event.detail > 1 && ONCE.has(action)) return;
     if (action === "send") this.#send();
     else if (action === "send-raw") {
       this.#composer.area.focus();
@@ -184,8 +188,8 @@ class PanelView {
     if (held && !open) this.#head.settings.focus();
   }
 
-  // `options` go with the prompt: `raw` sends double braces as text.
-  async #send(options = {}) {
+  // `raw` sends double braces as text.
+  async #send({ raw = false } = {}) {
     if (this.#composer.isEmpty || this.#gone) return;
     if (this.#model.get("busy") || this.#link.isOpen("ask")) {
       this.#hint = "A reply is still arriving; Esc stops it.";
@@ -194,16 +198,17 @@ class PanelView {
     }
     this.#hint = "";
     const taken = this.#composer.takeAll();
+    taken.raw ||= raw;
     const key = this.#link.freshKey();
     const { waiting } = this.#transcript;
     this.#transcript.change(() => {
-      waiting.add(key, taken.text, taken.files);
+      waiting.add(key, taken);
       this.#transcript.refreshWelcome();
     });
     this.#transcript.toEnd();
     const files = taken.files.map(({ name, type }) => ({ name, type }));
     const buffers = taken.files.map(({ bytes }) => bytes);
-    const answer = this.#link.tell({ do: "ask", key, text: taken.text, files, ...options }, { buffers });
+    const answer = this.#link.tell({ do: "ask", key, text: taken.text, files, ...(taken.raw ? { raw: true } : {}) }, { buffers });
     this.#show();
     try {
       await answer;
@@ -250,6 +255,7 @@ class PanelView {
     if (this.#gone) return;
     this.#gone = true;
     this.#root.toggleAttribute("data-gone", true);
+    this.#transcript.lose();
     this.#link.lose(GONE);
     this.#head.lock(true);
     this.#drawer.lock(true);

@@ -60,14 +60,17 @@ function inWords(effective) {
 function field(input, set, parse, format) {
   let shown = "";
   const commit = () => {
-    if (input.value === shown) return;
+    if (input.value === shown && !input.validity.badInput) return;
     const value = parse(input);
-    if (value === undefined) return;
     const before = shown;
     shown = input.value;
     if (!set(value)) shown = before;
   };
   input.addEventListener("change", commit);
+  // What is no number is no change for the browser, which has no value for it.
+  const check = () => input.validity.badInput && commit();
+  input.addEventListener("blur", check);
+  input.addEventListener("keydown", ({ key }) => key === "Enter" && check());
   return (value) => {
     const text = value === null ? "" : format(value);
     const isTyping = input.getRootNode().activeElement === input && input.value !== shown;
@@ -93,7 +96,7 @@ function textControl({ id }, set) {
 }
 
 function number(input) {
-  if (input.validity.badInput) return undefined;
+  if (input.validity.badInput) return Number.NaN;
   return input.value === "" ? null : Number(input.value);
 }
 

@@ -6,9 +6,11 @@ export class Recall {
   #typed = new Map();
   #at = null;
   #draft = "";
+  #isRaw = false; // whether braces of the draft are text
   #shown = null;
 
-  // `prompts` gives the earlier prompts, oldest first, as they are shown: {id, text}, the id that of their turn or null.
+  // `prompts` gives the earlier prompts, oldest first, as they are shown: {id, text, raw}, the id that of their turn or
+  // null, `raw` where braces in it are text.
   // `source` promises what was typed for the turn of an id.
   constructor(prompts, source) {
     this.#prompts = prompts;
@@ -23,22 +25,23 @@ export class Recall {
     return going;
   }
 
-  // Step back (-1) or forth (1) from the text that is there: `put` is called with another, if there is one, and again
-  // when the kernel says that something else had been typed. Returns whether there was one.
-  step(direction, current, put) {
+  // Step back (-1) or forth (1) from the text that is there and may be raw: `put` is called with another and whether it is raw, if there
+  // is one, and again when the kernel says that something else had been typed. Returns whether there was one.
+  step(direction, current, isRaw, put) {
     const prompts = this.#distinct();
     if (this.#at === null || current !== this.#shown) {
       if (direction > 0) return false;
       this.#draft = current;
+      this.#isRaw = isRaw;
       this.#at = prompts.length;
     }
     const at = this.#at + direction;
     if (at < 0 || at > prompts.length) return false;
     this.#at = at === prompts.length ? null : at;
-    const { id, text } = prompts[at] ?? { id: null, text: this.#draft };
+    const { id, text, raw } = prompts[at] ?? { id: null, text: this.#draft, raw: this.#isRaw };
     this.#shown = text;
-    put(text);
-    if (id !== null && !this.#typed.has(id)) void this.#learn(id, put);
+    put(text, raw);
+    if (id !== null && !this.#typed.has(id)) void this.#learn(id, raw, put);
     return true;
   }
 
@@ -50,17 +53,17 @@ export class Recall {
 
   // The same prompt several times in a row is one.
   #distinct() {
-    const prompts = this.#prompts().map(({ id, text }) => ({ id, text: this.#typed.get(id) ?? text }));
+    const prompts = this.#prompts().map(({ id, text, raw }) => ({ id, raw, text: this.#typed.get(id) ?? text }));
     return prompts.filter(({ text }, index) => text && text !== prompts[index + 1]?.text);
   }
 
-  async #learn(id, put) {
+  async #learn(id, raw, put) {
     const shown = this.#shown;
     const text = await this.#source(id).catch(() => null);
     if (!text) return;
     this.#typed.set(id, text);
     if (this.#shown !== shown || text === shown) return;
     this.#shown = text;
-    put(text, shown);
+    put(text, raw, shown);
   }
 }

@@ -75,6 +75,11 @@ export class ReplyBlocks {
     return [element];
   }
 
+  // Whether nothing of the reply stands below an element's block of code.
+  isLast(element) {
+    return element.closest(".lp-code-tools") === [...this.element.querySelectorAll(".lp-code-tools")].at(-1);
+  }
+
   // What is going on, in a few quiet words.
   say(line) {
     setText(this.#line, line);

@@ -55,6 +55,10 @@ export class SettingsDrawer {
 
   // Returns whether the value was taken.
   #set(name, value) {
+    if (Number.isNaN(value)) {
+      this.#refuse("A number was expected; nothing was changed.");
+      return false;
+    }
     if (typeof value === "string" && value.length > MOST_CHARACTERS) {
       const [most, got] = [MOST_CHARACTERS, value.length].map((count) => count.toLocaleString("en"));
       this.#refuse(`This may have up to ${most} characters, got ${got}; nothing was changed.`);

@@ -53,9 +53,9 @@ export class Transcript {
     return this.#conversation;
   }
 
-  // The prompts of what is shown, as they are shown, oldest first.
+  // The prompts of what is shown, as they are shown, oldest first; `raw` where braces in it are text.
   get prompts() {
-    return [...this.turns.map(({ id, data }) => ({ id, text: textOf(data).trim() })), ...this.waiting.prompts];
+    return [...this.turns.map(({ id, data }) => ({ id, text: textOf(data).trim(), raw: Boolean(data.raw) })), ...this.waiting.prompts];
   }
 
   turn(id) {
@@ -152,6 +152,11 @@ export class Transcript {
     }
     this.#tell(fresh, null);
     this.#grew(true);
+  }
+
+  // Nothing will follow any more.
+  lose() {
+    this.change(() => this.turns.forEach((turn) => turn.lose()));
   }
 
   clear() {

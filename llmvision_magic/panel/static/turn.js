@@ -60,7 +60,8 @@ export class TurnPart {
       this.#prompt.replaceChildren(safely(data.prompt));
     }
     const images = data.images ? [data.images === 1 ? "1 image" : `${data.images} images`] : [];
-    show(this.#beside, [...images, ...(data.notes ?? [])].join(" · "));
+    show(this.#beside, [...images, ...(data.files ?? []), ...(data.notes ?? [])].join(" · "));
+    this.#prompt.hidden = data.prompt === "";
     const fresh = this.#updateReply(data, before);
     this.#updateEnd(data);
     this.#updateBranch(data);
@@ -137,35 +138,53 @@ export class TurnPart {
     disable(forward, at === siblings.length - 1);
   }
 
+  // The kernel is gone, and with it what would have followed.
+  lose() {
+    if (this.data.status === "partial") show(this.#notice, "The kernel ended before this reply did.");
+  }
+
   // The id of the version to the left (-1) or to the right (1), or null.
   sibling(step) {
     const siblings = this.data.siblings ?? [];
     return siblings[siblings.indexOf(this.id) + step] ?? null;
   }
 
-  // Open the prompt for editing; `text` is what was typed.
-  edit(text) {
+  // Open the prompt for editing: `text` is what was typed, `raw` says that braces in it are text, `anew` what is evaluated
+  // beside it when it is sent.
+  edit({ text, raw = false, anew = "" }) {
     if (!this.#editor) {
       const area = make("textarea", { class: "lp-editing", "aria-label": "Edit the prompt", "data-keys": "edit" });
       const grown = growing(area);
+      const told = make("p", { class: "lp-beside" });
       const words = make("p", { class: "lp-refusal", role: "alert", hidden: true });
       const asText = wordButton("Send as text", "edit-send-raw");
       asText.hidden = true;
       const buttons = make("div", { class: "lp-choices" }, wordButton("Send", "edit-send"), asText, wordButton("Cancel", "edit-leave"));
       buttons.firstChild.classList.add("lp-first");
-      const element = make("div", { class: "lp-editor" }, grown.frame, words, buttons);
-      this.#editor = { area, words, asText, element, fit: grown.fit };
+      const element = make("div", { class: "lp-editor" }, grown.frame, told, words, buttons);
+      this.#editor = { area, told, words, asText, element, fit: grown.fit };
       this.#asked.after(element);
     }
     this.#asked.hidden = true;
+    const notes = [raw && text.includes("{{") ? "Double braces are sent as text." : "", anew ? `Evaluated anew: ${anew}` : ""];
+    show(this.#editor.told, notes.filter(Boolean).join(" "));
     this.#editor.area.value = text;
     this.#editor.fit();
     this.#editor.area.focus();
     this.#editor.area.setSelectionRange(text.length, text.length);
   }
 
+  // Whether something goes along with the prompt, so that it may be empty.
+  get hasMore() {
+    return Boolean(this.data.images || this.data.files?.length);
+  }
+
   get edited() {
     return this.#editor?.area.value ?? null;
+  }
+
+  get isHeld() {
+    return this.#editor?.area.readOnly ?? false;
   }
 
   // While it is being sent the editor is locked; a sentence says why it was refused, `braces` that it can be sent with

@@ -12,10 +12,10 @@ export class WaitingPrompts {
 
   // What was typed, oldest first.
   get prompts() {
-    return this.#entries.map(({ typed }) => ({ id: null, text: typed }));
+    return this.#entries.map(({ typed, raw }) => ({ id: null, text: typed, raw }));
   }
 
-  add(key, text, files) {
+  add(key, { text, files, raw }) {
     const said = make("p", { class: "lp-line", role: "status" });
     const names = files.map(({ name }) => name).join(" · ");
     const element = make(
@@ -25,7 +25,7 @@ export class WaitingPrompts {
       names ? make("p", { class: "lp-beside" }, names) : null,
       said,
     );
-    this.#entries.push({ key, typed: text, text: plain(text), element, said, taken: false, passed: false });
+    this.#entries.push({ key, typed: text, raw, text: plain(text), element, said, taken: false, passed: false });
     this.element.append(element);
   }
 

@@ -24,6 +24,9 @@ from llmvision_magic.settings import Settings, nearest, setting_named
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import Spent
 
+ENDING = 1.0
+"""Longest wait for replies that are ended with the kernel, in seconds."""
+
 
 class Session:
     """All state of one kernel.
@@ -268,6 +271,14 @@ class Session:
         """
         with self._watched(begun, view, stop) as watched:
             return self._run(begun, watched, stop)
+
+    def end_replies(self) -> None:
+        """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""
+        for stop in list(self.stops.values()):
+            stop.set("interrupted")
+        end = time.monotonic() + ENDING
+        while self.stops and time.monotonic() < end:
+            time.sleep(0.01)
 
     @contextmanager
     def _watched(self, begun: Begun, view: View, stop: Stop) -> Iterator[View]:

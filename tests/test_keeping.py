@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from conftest import ChatServer
 from kernels import Cell, Kernel, running_kernel
+from panels import PanelPage
 from servers.scripting import sse, stream, text_stream, wait
 
 KEY = "sk-unmistakable-5d8e1f60a7b3"
@@ -67,6 +68,24 @@ def text_on_disk(path: Path) -> str:
         return connection.execute("SELECT text FROM reply ORDER BY turn DESC LIMIT 1").fetchone()[0]
     finally:
         connection.close()
+
+
+def test_reply_that_the_end_of_its_kernel_ended_is_not_blamed_on_the_server(start: Start, chat_server: ChatServer):
+    """A kernel that is restarted in the middle of a panel's reply, in good order."""
+    chat_server.script(stream(sse("So far and no"), wait(), sse(" further")))
+    with start() as old:
+        old.ok("%load_ext llmvision_magic")
+        page = PanelPage(old)
+        page.ask("first")
+        page.until(lambda: any("So far" in str(message.get("tail")) for message in page.messages))
+        old.manager.shutdown_kernel()
+    with start() as new:
+        new.ok("%load_ext llmvision_magic")
+        new.ok("%chat resume 1")
+        said = new.ok("%chat history").plain
+        assert "So far and no" in said
+        assert "Interrupted" in said
+        assert "closed the connection" not in said
 
 
 def test_killed_kernel_loses_nothing_that_was_on_disk(start: Start, chat_server: ChatServer, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,6 +87,8 @@ class ChatMagics(Magics):
             from llmvision_magic.session import Session
 
             self._session = Session(shared(), journal=journal_of(self._shell))
+            # At the kernel's orderly end, before the connections are closed: else a reply would seem cut by the server.
+            atexit.register(self._session.end_replies)
         return self._session
 
     def cell_chat(self, line: str, cell: str) -> None:
@@ -221,6 +224,8 @@ class ChatMagics(Magics):
         if self._background is not None:
             self._background.close()
         if self._session is not None:
+            atexit.unregister(self._session.end_replies)
+            self._session.end_replies()
             self._session.journal.close()
 
     def page(self, markdown: str) -> None:

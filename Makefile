@@ -9,7 +9,7 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
-	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/quickstart.ipynb
+	$(BIN)/jupyter lab $(LAB_FLAGS) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb
 
 test: .venv/test.done browser specifications
 	$(BIN)/python -m llmvision_magic model

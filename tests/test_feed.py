@@ -307,7 +307,7 @@ def test_fix_of_an_error_from_before_loading_and_of_none(chat_server):
         fresh.ok("%load_ext llmvision_magic")
         assert "No cell has failed" in fresh.ok("%chat fix").plain
         assert "no cell has failed" in fresh.run("%%chat\n{{Err}}").plain
-        fresh.ok("%unload_ext llmvision_magic")
+        fresh.unload()
         fresh.run("early = 5\nearly.missing")
         fresh.ok("%load_ext llmvision_magic")
         fresh.ok("%chat fix")

@@ -314,6 +314,21 @@ def test_interrupt_keeps_the_text_marks_it_and_ends_without_traceback(kernel, ch
     assert contents(chat_server.requests()[1])[1:] == [("assistant", "So far"), ("user", "go on")]
 
 
+def test_usage_counts_replies_that_came(kernel, chat_server):
+    """Not requests that were refused, failed, or interrupted before any text; a reply that broke off has come."""
+    chat_server.script(failure(401, "no such key"), stream(wait(), sse("never")))
+    kernel.run("%%chat\nrefused")
+    kernel.run("%%chat\nsilent", on_output=interrupt_when(kernel, "waiting for"))
+    kernel.run("%%chat --compare temperature=0,5\nout of range")
+    assert kernel.ok("%chat usage").plain == "No replies yet."
+    chat_server.script(stream(sse("Half of"), sse(" the text")))
+    kernel.run("%%chat\ncut")
+    page = kernel.ok("%chat usage").plain
+    assert "| main | `test-model` | 1 | 0 | 0 |" in page
+    assert "For 1 reply the server told no usage" in page
+    assert "in all" not in page
+
+
 def test_history_keeps_an_open_fence_to_its_turn(kernel, chat_server):
     """A reply that was cut inside a code block does not swallow the turns after it."""
     chat_server.script(stream(sse("```python\nprint(1)")), text_stream("After."))

@@ -170,9 +170,15 @@ class Value(NamedTuple):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
-    close = closest(word, known, 0.5)
+    """A hint that names the known word that begins so, or is most like it: " Did you mean `x`?", or nothing."""
+    known = list(known)
+    close = begun_by(word, known) or closest(word, known, 0.5)
     return f" Did you mean `{close}`?" if close else ""
+
+
+def begun_by(word: str, known: Iterable[str]) -> str:
+    """The first known word that begins with `word`, of two letters at least; else ""."""
+    return next((one for one in known if one.startswith(word)), "") if len(word) > 1 else ""
 
 
 def closest(word: str, known: Iterable[str], likeness: float) -> str:

@@ -97,7 +97,12 @@ def test_options_reach_the_wire_and_nothing_else_does(kernel, chat_server):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--temprature 0.5", "--temperature"),
+        ("--temprature 0.5", "Did you mean `--temperature`?"),
+        ("--temp 0.5", "Did you mean `--temperature`?"),
+        ("--max_tok=5", "Did you mean `--max-tokens`?"),
+        ("--output x", "Did you mean `--out`?"),
+        ("--nosuch", "no option `--nosuch`. `%chat help` lists them."),
+        ("--no-such 1", "no option `--no-such`. `%chat help` lists them."),
         ("-t 2", "from 0 to 1"),
         ("-t warm", "a number from 0 to 1"),
         ("--max-tokens 0", "at least 1"),
@@ -480,9 +485,11 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
     ("line", "said"),
     [
         ("histori", "`history`"),
+        ("exp", "`export`"),
         ("doctor", "not there yet"),
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
+        ("set freq 1", "`frequency_penalty`"),
         ("set temperature 3", "from 0 to 1"),
         ("set retries -1", "at least 0"),
         ("set connect_timeout 0", "seconds above 0"),

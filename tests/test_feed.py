@@ -375,7 +375,7 @@ def test_model_without_eyes_is_asked_once_and_not_later(kernel, chat_server):
     chat_server.script(failure(500, "image input is not supported - hint: you may need to provide the mmproj"))
     cell = kernel.run("%%chat -i arr\nWhat is it?")
     assert "refused the images (500): image input is not supported" in cell.only.text
-    assert "the embedded one takes none" in cell.only.text
+    assert "the model may not take any" in cell.only.text
     assert "later" not in cell.only.text
     assert len(chat_server.requests()) == 1
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from llmvision_magic.asker import NOBODY, Asker, asker
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.keys import Key, Keys
-from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value
+from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value, with_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,22 @@ def shown_address(base_url: str) -> str:
     except ValueError:
         return "an address that cannot be read"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def check_address(target: Target) -> None:
+    """Check that a target's address can be used.
+
+    Raises:
+        InvalidInput: It cannot; the sentence names the place that gave it.
+    """
+    if target.base_url in (None, PLATFORM_URL):
+        return
+    from llmvision_magic.wire import checked_url
+
+    try:
+        checked_url(str(target.base_url))
+    except InvalidInput as error:
+        raise with_source(error, target.url_source) from None
 
 
 class ModelClient(Protocol):
@@ -229,6 +245,7 @@ class Connections:
         )
         retries = settings.whole("retries")
         if target.base_url is not None:
+            check_address(target)
             secret = target.key.secret if target.key else None
             client = self._client(target.base_url, secret, timeouts, retries)
             return client, Line(client, str(target.model))

@@ -11,7 +11,7 @@ from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
 from llmvision_magic.offering import Format
-from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, parse_value
+from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, parse_value, with_source
 from llmvision_magic.wire import Parameters, Request
 
 GO_ON = (
@@ -158,6 +158,19 @@ def checked_value(name: str, value: object) -> object:
 
 
 def parameters_from(settings: Settings) -> Parameters:
-    """The request parameters among the settings, their ranges checked."""
-    given = {name: settings.get(name) for name in REQUEST_PARAMETERS}
-    return Parameters(**given, extra=settings.get("param") or {})  # type: ignore[arg-type]  # checked by Parameters
+    """The request parameters among the settings, their ranges checked.
+
+    Raises:
+        InvalidInput: A value is out of its range; the sentence names the place that gave it.
+    """
+    given: dict[str, object] = {}
+    for name in (*REQUEST_PARAMETERS, "param"):
+        value, field = settings.find(name), "extra" if name == "param" else name
+        if value.value is None:
+            continue
+        given[field] = value.value
+        try:
+            Parameters(**{field: value.value})  # type: ignore[arg-type]  # checked by Parameters
+        except InvalidInput as error:
+            raise with_source(error, value.source) from None
+    return Parameters(**given)  # type: ignore[arg-type]  # as above

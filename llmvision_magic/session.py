@@ -323,7 +323,8 @@ class Session:
                 conversation.settle(turn.id, reply, fallback, arrival.left_out)
                 self.arriving.pop(turn.id).set()
                 record.settle()
-            self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
+            if reply.text or reply.usage is not None:  # else nothing came: refused, failed, interrupted
+                self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
         outcome = Outcome(
             reply=reply,
             conversation=conversation.name,

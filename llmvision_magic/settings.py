@@ -148,6 +148,9 @@ REQUEST_PARAMETERS = ("max_tokens", "temperature", "top_p", "stop", "presence_pe
 ENVIRONMENT, DOTENV = "environment", ".env"
 """Places where variables stand."""
 
+AT_HAND = ("option", "conversation", "argument", "client", "persona")
+"""Places that need not be named where their value is refused: it is refused when it is given."""
+
 VARIABLES = frozenset(
     {
         *(setting.variable for setting in SETTINGS),
@@ -167,9 +170,15 @@ class Value(NamedTuple):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word most like `word`: " Did you mean `x`?", or nothing."""
-    close = closest(word, known, 0.5)
+    """A hint that names the known word that begins so, or is most like it: " Did you mean `x`?", or nothing."""
+    known = list(known)
+    close = begun_by(word, known) or closest(word, known, 0.5)
     return f" Did you mean `{close}`?" if close else ""
+
+
+def begun_by(word: str, known: Iterable[str]) -> str:
+    """The first known word that begins with `word`, of two letters at least; else ""."""
+    return next((one for one in known if one.startswith(word)), "") if len(word) > 1 else ""
 
 
 def closest(word: str, known: Iterable[str], likeness: float) -> str:
@@ -373,18 +382,24 @@ class Settings:
             InvalidInput: The value is not of the setting's kind; the sentence names the place.
         """
         setting = BY_NAME[name]
+        parsed = [Value(_parse_at(setting, value), value.source) for value in self.given(name)]
+        if not parsed:
+            return Value(setting.default, "default")
+        return _merged(parsed) if setting.kind == "json" else parsed[0]
+
+    def given(self, name: str) -> list[Value]:
+        """What counts for a setting, as it was given: the strongest alone, for extra parameters all, it first.
+
+        What is overruled is not looked at: it may be no value at all.
+        """
+        setting = BY_NAME[name]
         found = [
             Value(layer[name], source) for source, layer in self._layers if layer.get(name) not in (None, {}, [], ())
         ]
         variable = self.environment.find(setting.variable)
         if variable:
             found.append(variable)
-        parsed = [Value(_parse_at(setting, value), value.source) for value in found]
-        if not parsed:
-            return Value(setting.default, "default")
-        if setting.kind == "json":
-            return _merged(parsed)
-        return parsed[0]
+        return found if setting.kind == "json" else found[:1]
 
     def get(self, name: str) -> object:
         """The value alone."""
@@ -408,7 +423,12 @@ def _parse_at(setting: Setting, given: Value) -> object:
     try:
         return parse_value(setting, given.value)
     except InvalidInput as error:
-        raise InvalidInput(f"{error} It was given by: {given.source}.") from None
+        raise with_source(error, given.source) from None
+
+
+def with_source(error: InvalidInput, source: str) -> InvalidInput:
+    """The error of a value with the place that gave it, where that is not what the user has just written."""
+    return error if source in AT_HAND else InvalidInput(f"{error} It was given by: {source}.")
 
 
 def _merged(values: list[Value]) -> Value:

@@ -187,6 +187,15 @@ class Kernel:
         assert cell.status == "ok", cell.plain
         return cell
 
+    def unload(self) -> None:
+        """Unload the extension, and forget the conversations that wait for it: a new kernel has none."""
+        self.ok("%unload_ext llmvision_magic\nvars(get_ipython()).pop('_llmvision_magic_kept', None);")
+
+    def load_anew(self) -> None:
+        """The extension as in a new kernel."""
+        self.unload()
+        self.ok("%load_ext llmvision_magic")
+
     def value(self, expression: str) -> Any:
         """The value of a Python expression in the kernel; it must have JSON."""
         cell = self.ok(f"import json as _json\nprint(_json.dumps({expression}))")

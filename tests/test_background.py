@@ -26,7 +26,7 @@ def kernel(kernel_process: Kernel, chat_server) -> Iterator[Kernel]:
     kernel_process.ok("%load_ext llmvision_magic")
     kernel_process.heard = []
     yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
+    kernel_process.unload()
 
 
 def follow(kernel: Kernel, cell: Cell, text: str) -> Cell:
@@ -191,13 +191,16 @@ def test_cell_run_again_ends_its_own_reply(kernel, chat_server):
 
 
 def test_unload_ends_them(kernel_process, chat_server):
-    """The server sees that the client has left."""
+    """The server sees that the client has left; what had arrived is there when the extension is loaded again."""
     kernel_process.ok("%load_ext llmvision_magic")
     chat_server.script(stream(sse("So far"), wait()))
     kernel_process.ok("%%chat --background\nHello")
     chat_server.holding()
     kernel_process.ok("%unload_ext llmvision_magic")
     assert chat_server.ended(1)[0].ended == "client gone"
+    kernel_process.ok("%load_ext llmvision_magic")
+    assert "So far" in kernel_process.ok("%chat history").plain
+    kernel_process.unload()
 
 
 WIDE = "".join(f"| {number} | {number * number} |\n" for number in range(4000))

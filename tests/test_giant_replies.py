@@ -32,7 +32,8 @@ def kernel(kernel_process: Kernel, chat_server: ChatServer) -> Iterator[Kernel]:
     """The kernel with the extension freshly loaded."""
     kernel_process.ok("%load_ext llmvision_magic")
     yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic\nreply = None")
+    kernel_process.unload()
+    kernel_process.ok("reply = None")
 
 
 PARAGRAPH = "Some words of *Markdown* text with `code` and a [link](https://example.org).\n" * 8 + "\n"

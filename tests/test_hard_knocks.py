@@ -73,7 +73,7 @@ def kernel(kernel_process: Kernel, chat_server: ChatServer, home: Path) -> Itera
     kernel_process.heard = []
     kernel_process.ok("%load_ext llmvision_magic")
     yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
+    kernel_process.unload()
     assert places_of(KEY, kernel_process, home) == []
 
 

@@ -185,12 +185,17 @@ def test_head_and_settings_changed_by_verbs_are_kept_and_drop_is_for_good(kernel
         assert "Ask back." in new.ok("%chat system").plain
 
 
-def test_reloaded_extension_resumes_with_its_variables(kernel: Kernel):
-    """The kernel is the same: nothing is gone."""
+def test_reloaded_extension_resumes_with_its_variables(kernel: Kernel, chat_server: ChatServer):
+    """The kernel is the same: nothing is gone, and what is said afterwards is kept with what was said before."""
     kernel.ok("%%chat\nhello")
     kernel.ok("%reload_ext llmvision_magic")
     said = kernel.ok("%chat resume main").plain
-    assert "after 1 turn" in said
+    assert "here already" in said
+    assert "gone" not in said
+    kernel.ok("%%chat\nagain")
+    kernel.load_anew()
+    said = kernel.ok("%chat resume main").plain
+    assert "after 2 turns" in said
     assert "gone" not in said
 
 
@@ -326,7 +331,7 @@ def test_conversation_is_rebuilt_from_a_saved_notebook(kernel: Kernel, chat_serv
         cells = [one for one in cells if one["id"] != cell_id]
         cells.append({"cell_type": "code", "id": cell_id, "source": source, "outputs": [shown]})
     (tmp_path / "lecture.ipynb").write_text(json.dumps({"cells": cells}))
-    kernel.ok("%reload_ext llmvision_magic")
+    kernel.load_anew()
     assert "rebuilt from `lecture.ipynb`, with 2 turns" in kernel.ok("%chat resume --from lecture.ipynb").plain
     assert len(chat_server.requests()) == 3
     kernel.ok("%%chat\nthird", cell_id="c")
@@ -351,7 +356,7 @@ def test_exported_notebook_runs(kernel: Kernel, chat_server: ChatServer, tmp_pat
     kernel.ok("%chat export talk.ipynb --overwrite")
     notebook = nbformat.read(tmp_path / "talk.ipynb", as_version=4)
     nbformat.validate(notebook)
-    kernel.ok("%unload_ext llmvision_magic")
+    kernel.unload()
     for cell in notebook.cells:
         kernel.ok(cell.source, cell_id=cell.id)
     requests = chat_server.requests()
@@ -411,7 +416,7 @@ def test_notebook_tells_what_no_source_tells(kernel: Kernel, tmp_path: Path):
     told = [cell["outputs"][0]["metadata"]["llmvision"].get("prompt") for cell in cells]
     assert told == [None, "Is it 41?", "Is it 41?", "And 42?"]
     (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
-    kernel.ok("%reload_ext llmvision_magic")
+    kernel.load_anew()
     kernel.ok("%chat resume --from x.ipynb")
     history = kernel.ok("%chat history").plain
     assert "Is it 41?" in history

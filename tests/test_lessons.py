@@ -128,7 +128,7 @@ def test_recording_again_changes_nothing(kernel, lesson, chat_server):
     for cell_id, cell in enumerate(cells):
         kernel.ok(cell, cell_id=str(cell_id))
     assert lesson.read_bytes() == before
-    kernel.ok("%unload_ext llmvision_magic")
+    kernel.unload()
     for cell in cells:
         kernel.ok(cell)
     assert lesson.read_bytes() == before

@@ -31,7 +31,7 @@ def kernel(kernel_process: Kernel, chat_server: ChatServer) -> Iterator[Kernel]:
     """The kernel with the extension freshly loaded."""
     kernel_process.ok("%load_ext llmvision_magic")
     yield kernel_process
-    kernel_process.ok("%unload_ext llmvision_magic")
+    kernel_process.unload()
 
 
 # -- what is seen --------------------------------------------------------------------------------------------------

@@ -97,7 +97,12 @@ def test_options_reach_the_wire_and_nothing_else_does(kernel, chat_server):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--temprature 0.5", "--temperature"),
+        ("--temprature 0.5", "Did you mean `--temperature`?"),
+        ("--temp 0.5", "Did you mean `--temperature`?"),
+        ("--max_tok=5", "Did you mean `--max-tokens`?"),
+        ("--output x", "Did you mean `--out`?"),
+        ("--nosuch", "no option `--nosuch`. `%chat help` lists them."),
+        ("--no-such 1", "no option `--no-such`. `%chat help` lists them."),
         ("-t 2", "from 0 to 1"),
         ("-t warm", "a number from 0 to 1"),
         ("--max-tokens 0", "at least 1"),
@@ -314,6 +319,21 @@ def test_interrupt_keeps_the_text_marks_it_and_ends_without_traceback(kernel, ch
     assert contents(chat_server.requests()[1])[1:] == [("assistant", "So far"), ("user", "go on")]
 
 
+def test_usage_counts_replies_that_came(kernel, chat_server):
+    """Not requests that were refused, failed, or interrupted before any text; a reply that broke off has come."""
+    chat_server.script(failure(401, "no such key"), stream(wait(), sse("never")))
+    kernel.run("%%chat\nrefused")
+    kernel.run("%%chat\nsilent", on_output=interrupt_when(kernel, "waiting for"))
+    kernel.run("%%chat --compare temperature=0,5\nout of range")
+    assert kernel.ok("%chat usage").plain == "No replies yet."
+    chat_server.script(stream(sse("Half of"), sse(" the text")))
+    kernel.run("%%chat\ncut")
+    page = kernel.ok("%chat usage").plain
+    assert "| main | `test-model` | 1 | 0 | 0 |" in page
+    assert "For 1 reply the server told no usage" in page
+    assert "in all" not in page
+
+
 def test_history_keeps_an_open_fence_to_its_turn(kernel, chat_server):
     """A reply that was cut inside a code block does not swallow the turns after it."""
     chat_server.script(stream(sse("```python\nprint(1)")), text_stream("After."))
@@ -465,9 +485,11 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
     ("line", "said"),
     [
         ("histori", "`history`"),
+        ("exp", "`export`"),
         ("doctor", "not there yet"),
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
+        ("set freq 1", "`frequency_penalty`"),
         ("set temperature 3", "from 0 to 1"),
         ("set retries -1", "at least 0"),
         ("set connect_timeout 0", "seconds above 0"),
@@ -545,26 +567,52 @@ def test_another_owner_of_the_name_gets_it_back(kernel_process, chat_server):
     assert loaded.only.text.count("\n") == 1
     assert "chat" in loaded.only.text
     kernel_process.ok("%chat list")
-    kernel_process.ok("%unload_ext llmvision_magic")
+    kernel_process.unload()
     assert kernel_process.ok("%chat hello").only.text == "mine hello\n"
     kernel_process.ok("del get_ipython().magics_manager.magics['line']['chat']")
 
 
 def test_unload_leaves_nothing_and_reload_works(kernel_process, chat_server):
-    """Magics, completion, transformers and handlers are gone; loading again is a fresh start."""
+    """Magics, completion, transformers and handlers are gone."""
     before = (
         "[len(get_ipython().input_transformers_cleanup), len(get_ipython().Completer.custom_matchers),"
-        " len(get_ipython().configurables), str(get_ipython().custom_exceptions),"
-        " len(get_ipython().events.callbacks['post_run_cell'])]"
+        " [type(one).__name__ for one in get_ipython().configurables].count('ChatMagics'),"
+        " str(get_ipython().custom_exceptions), len(get_ipython().events.callbacks['post_run_cell']),"
+        " [t.name for t in __import__('threading').enumerate() if t.name.startswith('llmvision')]]"
     )
     counts = kernel_process.value(before)
     kernel_process.ok("%load_ext llmvision_magic")
     kernel_process.ok("%%chat\nHello")
     kernel_process.ok("%reload_ext llmvision_magic")
-    assert "no turns yet" in kernel_process.ok("%chat history").plain
+    kernel_process.ok("%%chat\nHello")
     kernel_process.ok("%unload_ext llmvision_magic")
     assert kernel_process.value(before) == counts
     assert "not found" in kernel_process.run("%chat list").plain
+    kernel_process.unload()
+
+
+def test_conversations_are_there_again_after_reloading(kernel, chat_server):
+    """With their turns, settings, system prompts and tokens, the same one current; only `drop` forgets one."""
+    usage = {"prompt_tokens": 1234, "completion_tokens": 2, "total_tokens": 1236}
+    chat_server.script(stream(sse("Hi."), sse(finish="stop", usage=usage), done()))
+    kernel.ok("%%chat\nHello there")
+    kernel.ok('%chat new tutor -s "Ask back."')
+    kernel.ok("%chat set temperature 0.25")
+    kernel.ok("%%chat\nfirst")
+    for again in ("%reload_ext llmvision_magic", "%unload_ext llmvision_magic\n%load_ext llmvision_magic"):
+        kernel.ok(again)
+        kernel.ok(again)  # also where nothing was asked in between
+        assert "→ | tutor" in " ".join(kernel.ok("%chat list").plain.split())
+        assert "1,234" in kernel.ok("%chat usage").plain
+    kernel.ok("%%chat\nsecond")
+    request = chat_server.requests()[-1]
+    assert request.json["temperature"] == 0.25
+    assert [text for role, text in contents(request) if role != "assistant"] == ["Ask back.", "first", "second"]
+    kernel.ok("%chat use main")
+    assert "Hello there" in kernel.ok("%chat history").plain
+    kernel.ok("%chat drop tutor")
+    kernel.ok("%reload_ext llmvision_magic")
+    assert "tutor" not in kernel.ok("%chat list").plain
 
 
 def test_errors_of_other_code_are_shown_as_ever(kernel):

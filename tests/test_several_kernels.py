@@ -187,7 +187,7 @@ def test_options_survive_a_notebook_too(one, chat_server, tmp_path):
         shown = {"output_type": "display_data", "data": output.data, "metadata": output.metadata}
         cells = [{"cell_type": "code", "source": source, "outputs": [shown]}]
     (tmp_path / "lecture.ipynb").write_text(json.dumps({"cells": cells}))
-    one.ok("%reload_ext llmvision_magic")
+    one.load_anew()
     one.ok("%chat resume --from lecture.ipynb")
     payload = one.ok("%chat edit").reply["payload"]
     assert payload[0]["text"] == "%%chat -n main --replace 1 -t 0.25 -o answer -a x -m other\nIs {{x}} odd?"

@@ -26,6 +26,7 @@ def ipython(ipython_process: IPython, chat_server) -> Iterator[IPython]:
     assert ipython_process.run("%load_ext llmvision_magic") == ""
     yield ipython_process
     ipython_process.run("%unload_ext llmvision_magic")
+    ipython_process.run("vars(get_ipython()).pop('_llmvision_magic_kept', None);")
 
 
 EVERYTHING = """\

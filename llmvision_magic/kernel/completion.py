@@ -1,4 +1,4 @@
-"""Tab completion of verbs, options, conversation names, settings and models, from the declarations."""
+"""Tab completion of verbs, options, conversation names, settings, models and files, from the declarations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion
 
+from llmvision_magic.kernel.files import offered_paths, typed_path
+
 if TYPE_CHECKING:
     from llmvision_magic.kernel.magics import ChatMagics
 
 MODELS_SECONDS = 0.5
 """Longest wait for a server's list of models, in seconds; a later Tab finds what came too late for this one."""
+
+
+AFTER_A_PATH = {"replay": ("--speed", "--else"), "load": ("-n",), "export": ("--overwrite",)}
+"""Options of the verbs that take a file."""
 
 
 def candidates(magics: ChatMagics, line: str) -> list[str]:
@@ -73,8 +79,10 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
     if before in (["history"], ["panel"]):
         return (*magics.session.conversations, "--tree" if before == ["history"] else "--side")
-    if verb is not None and verb.completes == "replay" and len(before) > 1:
-        return ("live", "error") if before[-1] == "--else" else ("--speed", "--else")
+    if verb is not None and len(before) > 1 and before[-1] == "--else":
+        return ("live", "error")
+    if verb is not None and verb.name in AFTER_A_PATH and (len(before) > 1 or typed.startswith("-")):
+        return AFTER_A_PATH[verb.name]
     if verb is not None and verb.name == "set" and before[1:] == ["model"]:
         return _models(magics)
     if verb is None or len(before) > 1:
@@ -103,10 +111,24 @@ def _models(magics: ChatMagics) -> Iterable[str]:
 
 def matched(magics: ChatMagics, context: CompletionContext) -> dict[str, object]:
     """What IPython's completer is told, for a line or a first line of ours; nothing elsewhere."""
-    line = context.line_with_cursor
+    line = context.text_until_cursor
     if context.cursor_line != 0 and line.lstrip().startswith("%%"):
         return {"completions": []}  # the body of a cell is a prompt
     if not line.lstrip().startswith(("%chat ", "%%chat ", "%llmvision ", "%%llmvision ")):
         return {"completions": []}
-    found = [SimpleCompletion(word, type="magic") for word in candidates(magics, line.lstrip())]
-    return {"completions": found, "suppress": True, "ordered": True}
+    path = typed_path(line.lstrip())
+    paths = [] if path is None else offered_paths(path, context.line_with_cursor[context.cursor_position :])
+    words = [] if paths else candidates(magics, line.lstrip())
+    if path is None or words:
+        return _told(words, "magic", None)
+    # Where there is no such file, what is typed: without any completion of ours IPython would offer its own.
+    return _told(paths or [path.raw], "path", path.raw)
+
+
+def _told(words: list[str], kind: str, replaced: str | None) -> dict[str, object]:
+    found: dict[str, object] = {
+        "completions": [SimpleCompletion(word, type=kind) for word in words],
+        "suppress": True,
+        "ordered": True,
+    }
+    return found if replaced is None else {**found, "matched_fragment": replaced}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, context_matcher
 from IPython.core.magic import no_var_expand
@@ -13,6 +13,9 @@ from llmvision_magic.errors import ChatError, Interrupted
 from llmvision_magic.kernel.documented import DocumentedMagic
 from llmvision_magic.kernel.magics import ChatMagics
 
+if TYPE_CHECKING:
+    from llmvision_magic.session import Session
+
 NAMES = ("chat", "llmvision")
 
 Shell = Any
@@ -20,11 +23,15 @@ Shell = Any
 
 
 class Extension:
-    """The extension as loaded into one shell."""
+    """The extension as loaded into one shell.
 
-    def __init__(self, shell: Shell) -> None:
+    Args:
+        kept: The session from when it was loaded there before.
+    """
+
+    def __init__(self, shell: Shell, kept: Session | None = None) -> None:
         self._shell = shell
-        self.magics = ChatMagics(shell)
+        self.magics = ChatMagics(shell, kept)
         self._before: dict[tuple[str, str], object] = {}
         self._register()
         self._matcher = _matcher_for(self.magics)

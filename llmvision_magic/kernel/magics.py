@@ -49,7 +49,11 @@ def _help(name: str) -> str:
 
 @magics_class
 class ChatMagics(Magics):
-    """Values here count for all conversations of this kernel; an option or ``%chat set`` is stronger."""
+    """Values here count for all conversations of this kernel; an option or ``%chat set`` is stronger.
+
+    Attributes:
+        kept: The kernel's session as far as there is one, also before its first use and after the extension's end.
+    """
 
     model = Unicode(None, allow_none=True, help=_help("model")).tag(config=True)
     temperature = Float(None, allow_none=True, help=_help("temperature")).tag(config=True)
@@ -69,10 +73,11 @@ class ChatMagics(Magics):
     rerun = Unicode(None, allow_none=True, help=_help("rerun")).tag(config=True)
     prices = Unicode(None, allow_none=True, help=_help("prices")).tag(config=True)
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, kept: Session | None = None) -> None:
         super().__init__(shell)
         self._shell = shell
         self._session: Session | None = None
+        self.kept = kept
         self.failures = Failures(shell)
         self._background: Background | None = None
         self._closing: list[Callable[[], None]] = []
@@ -83,10 +88,15 @@ class ChatMagics(Magics):
         """The kernel's session, made at its first use: loading the extension stays cheap."""
         if self._session is None:
             from llmvision_magic.connections import shared
-            from llmvision_magic.kernel.origin import journal_of
-            from llmvision_magic.session import Session
 
-            self._session = Session(shared(), journal=journal_of(self._shell))
+            if self.kept is not None:
+                self.kept.connections = shared()  # unloading has closed those it had
+            else:
+                from llmvision_magic.kernel.origin import journal_of
+                from llmvision_magic.session import Session
+
+                self.kept = Session(shared(), journal=journal_of(self._shell))
+            self._session = self.kept
             # At the kernel's orderly end, before the connections are closed: else a reply would seem cut by the server.
             atexit.register(self._session.end_replies)
         return self._session

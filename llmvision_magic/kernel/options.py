@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.offering import FORMATS, Format
-from llmvision_magic.settings import SETTINGS, nearest, parse_value
+from llmvision_magic.settings import SETTINGS, begun_by, closest, nearest, parse_value
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.compared import Compared
@@ -179,6 +179,14 @@ def _cell_words(line: str) -> list[str]:
     return words
 
 
+def _nearest_flag(flag: str) -> str:
+    """A hint that names the nearest option. The dashes, which are alike in all, do not count."""
+    names = [one.lstrip("-") for one in KNOWN_FLAGS if one.startswith("--")]
+    word = flag.lstrip("-").replace("_", "-").lower()
+    close = begun_by(word, names) or closest(word, names, 0.55)
+    return f" Did you mean `--{close}`?" if close else ""
+
+
 def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
     """Understand a ``%%chat`` line, or the options of a verb that takes the same.
 
@@ -196,7 +204,7 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
     for word in unknown:
         if word.startswith("-"):
             flag = word.partition("=")[0]
-            hint = nearest(flag, KNOWN_FLAGS) or " `%chat help` lists them."
+            hint = _nearest_flag(flag) or " `%chat help` lists them."
             raise InvalidInput(f"{magic} has no option `{flag}`.{hint}")
     if unknown and {*words} & {*EXPRESSIONS}:
         raise InvalidInput(

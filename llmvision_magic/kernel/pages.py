@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from llmvision_magic.connections import Connections, shown_address
+from llmvision_magic.connections import PLATFORM_MODEL, PLATFORM_URL, Connections, check_address, shown_address
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal, shown_path
 from llmvision_magic.kernel.options import options_help
 from llmvision_magic.kernel.verbs import verbs_help
+from llmvision_magic.planning import checked_value
 from llmvision_magic.session import Session
-from llmvision_magic.settings import SETTINGS, Settings
+from llmvision_magic.settings import BY_NAME, SETTINGS, Settings, Value
 from llmvision_magic.usage import Prices, Spent
 
 
@@ -24,17 +25,17 @@ def help_page() -> str:
 
 
 def status_page(session: Session, settings: Settings) -> str:
-    """Where a request goes, each value and its source, what is sent, and where it is kept."""
-    conversation, target = session.conversation(), session.connections.target(settings)
-    key = "none is sent" if target.key is None else "is sent"
-    key_source = "" if target.key is None else target.key.source
+    """Where a request goes, each value and its source, what is sent, and where it is kept.
+
+    It is the page where one looks for what is wrong: what cannot be used is shown as such, and is no error here.
+    """
+    conversation = session.conversation()
+    where, trouble = _target_rows(session.connections, settings)
     rows = [
         "| setting | value | from |",
         "| --- | --- | --- |",
         f"| conversation | {conversation.name}, {counted(len(conversation.path()), 'turn')} |  |",
-        f"| server | {target.shown_url} | {target.url_source} |",
-        f"| API key | {key} | {key_source} |",
-        f"| model | {target.model or 'the embedded one'} | {target.model_source} |",
+        *where,
     ]
     not_sent = []
     if conversation.system:
@@ -44,13 +45,52 @@ def status_page(session: Session, settings: Settings) -> str:
     for setting in SETTINGS:
         if setting.name in ("model", "base_url"):
             continue
+        if (row := _unusable_row(setting.name, settings)) is not None:
+            rows.append(row)
+            continue
         value = settings.find(setting.name)
         if value.value is None:
             not_sent.append(setting.name)
         else:
             rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
     rows += [_recording_row(session.connections, settings), _journal_row(session.journal)]
-    return "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+    page = "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+    return f"{page}\n\nNothing can be asked: {trouble}" if trouble else page
+
+
+def _target_rows(connections: Connections, settings: Settings) -> tuple[list[str], str]:
+    """Server, key and model; and why no request can go there, as a sentence, "" when one can."""
+    try:
+        target = connections.target(settings)
+        check_address(target)
+    except InvalidInput as error:
+        return _refused_rows(settings), str(error)
+    key, key_source = ("none is sent", "") if target.key is None else ("is sent", target.key.source)
+    return [
+        f"| server | {target.shown_url} | {target.url_source} |",
+        f"| API key | {key} | {key_source} |",
+        f"| model | {target.model or 'the embedded one'} | {target.model_source} |",
+    ], ""
+
+
+def _refused_rows(settings: Settings) -> list[str]:
+    server = next(iter(settings.given("base_url")), Value(PLATFORM_URL, "default"))
+    address, model = shown_setting("base_url", server.value), _unusable_row("model", settings)
+    if model is None:
+        address, found = f"unusable: {address}", settings.find("model")
+        model = f"| model | {found.value or PLATFORM_MODEL} | {found.source} |"
+    return [f"| server | {address} | {server.source} |", "| API key | none is sent |  |", model]
+
+
+def _unusable_row(name: str, settings: Settings) -> str | None:
+    """The row of a setting whose value cannot be used; None for one that can."""
+    for given in settings.given(name):
+        try:
+            checked_value(name, given.value)
+        except InvalidInput:
+            shown = f"unusable: {shown_setting(name, given.value)}; expected {BY_NAME[name].expected}"
+            return f"| {name} | {shown} | {given.source} |"
+    return None
 
 
 def _recording_row(connections: Connections, settings: Settings) -> str:

@@ -22,6 +22,7 @@ class Verb(NamedTuple):
         example: A line that works.
         completes: What its argument is, for completion.
         more: What else there is to know, in Markdown.
+        files: Endings of the files that fit where it takes the path of one.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Verb(NamedTuple):
     example: str
     completes: str = ""
     more: str = ""
+    files: tuple[str, ...] = ()
 
 
 PERSONA_HELP = """A persona is a Markdown file: its text is the system prompt, a short YAML head gives the model and
@@ -149,7 +151,14 @@ VERBS: tuple[Verb, ...] = (
     Verb("list", "", "Show all conversations.", "%chat list"),
     Verb("drop", "NAME", "Forget a conversation with all its turns.", "%chat drop tutor", "conversation"),
     Verb("system", "[TEXT]", 'Show or set the system prompt; "" removes it.', "%chat system Answer in one sentence."),
-    Verb("set", "[KEY VALUE]", "Set a value for this conversation.", "%chat set temperature 0.2", "setting"),
+    Verb(
+        "set",
+        "[KEY VALUE]",
+        "Set a value for this conversation.",
+        "%chat set temperature 0.2",
+        "setting",
+        files=(".json", ".toml"),
+    ),
     Verb("unset", "KEY", "Take a value of this conversation back.", "%chat unset temperature", "set setting"),
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
     Verb(
@@ -174,24 +183,42 @@ VERBS: tuple[Verb, ...] = (
         "conversation",
         PANEL_HELP,
     ),
-    Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from"),
+    Verb("resume", "[ID | --from FILE.ipynb]", RESUME_HELP, "%chat resume 1", "--from", files=(".ipynb",)),
     Verb(
         "log",
         "[WORDS]",
         "Find words in all that was ever said; without words, the latest turns.",
         "%chat log tuple",
     ),
-    Verb("save", "PATH", "Save the conversation with all its branches as a JSON file.", "%chat save tutor.json"),
-    Verb("load", "PATH [-n NAME]", "Load a saved conversation and go on with it.", "%chat load tutor.json -n again"),
-    Verb("export", "PATH [--overwrite]", EXPORT_HELP, "%chat export lecture.html"),
-    Verb("record", "[PATH]", RECORD_HELP[0], "%chat record lesson.jsonl", more=RECORD_HELP[1]),
+    Verb(
+        "save",
+        "PATH",
+        "Save the conversation with all its branches as a JSON file.",
+        "%chat save tutor.json",
+        files=(".json",),
+    ),
+    Verb(
+        "load",
+        "PATH [-n NAME]",
+        "Load a saved conversation and go on with it.",
+        "%chat load tutor.json -n again",
+        files=(".json",),
+    ),
+    Verb(
+        "export",
+        "PATH [--overwrite]",
+        EXPORT_HELP,
+        "%chat export lecture.html",
+        files=(".md", ".ipynb", ".html", ".json"),
+    ),
+    Verb("record", "[PATH]", RECORD_HELP[0], "%chat record lesson.jsonl", more=RECORD_HELP[1], files=(".jsonl",)),
     Verb(
         "replay",
         "[PATH] [--speed X] [--else live]",
         REPLAY_HELP[0],
         "%chat replay lesson.jsonl",
-        "replay",
-        REPLAY_HELP[1],
+        more=REPLAY_HELP[1],
+        files=(".jsonl",),
     ),
     Verb("live", "", "Let requests go to the model again: end recording and replaying.", "%chat live"),
     Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),

@@ -12,12 +12,16 @@ from llmvision_magic.wire.parameters import Parameters
 from llmvision_magic.wire.request import Request, Timeouts
 
 if TYPE_CHECKING:
-    from llmvision_magic.wire.client import Client
+    from llmvision_magic.wire.client import Client, checked_url
     from llmvision_magic.wire.retries import Retrying
 
-__all__ = ["Client", "Parameters", "Request", "Retrying", "Timeouts"]
+__all__ = ["Client", "Parameters", "Request", "Retrying", "Timeouts", "checked_url"]
 
-_HOMES = {"Client": "llmvision_magic.wire.client", "Retrying": "llmvision_magic.wire.retries"}
+_HOMES = {
+    "Client": "llmvision_magic.wire.client",
+    "Retrying": "llmvision_magic.wire.retries",
+    "checked_url": "llmvision_magic.wire.client",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -54,7 +54,7 @@ class Client:
         retries: int = 2,
         trust_env: bool = True,
     ) -> None:
-        url = _checked_url(base_url)
+        url = checked_url(base_url)
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         self._headers = {
@@ -321,7 +321,12 @@ def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:
     return builder.reply(seconds=seconds)
 
 
-def _checked_url(base_url: str) -> httpx.URL:
+def checked_url(base_url: str) -> httpx.URL:
+    """A base URL, read.
+
+    Raises:
+        InvalidInput: It is no http(s) address; no password in it is shown.
+    """
     expected = "The base URL is an http or https address with a host, like https://host/v1"
     try:
         url = httpx.URL(base_url.strip())

@@ -163,6 +163,31 @@ def test_a_recalled_prompt_is_as_it_was_typed(page: Page):
     expect(panel.input).to_have_value("Say **this** of {{df}}")
 
 
+def test_a_prompt_that_gave_way_to_the_next_is_recalled(page: Page):
+    """One that got no reply is no part of the conversation any more; it was typed all the same."""
+    panel = Panel(page, [turn(1, "First")])
+    panel.answer("ask", {"kind": "done", "key": ""})
+    panel.input.fill("Without a reply")
+    panel.input.press("Enter")
+    panel.show_turn(turn(2, "Without a reply", status="failed", reply=""))
+    panel.input.fill("Next")
+    panel.input.press("Enter")
+    panel.say(
+        {
+            "kind": "turns",
+            "conversation": "main",
+            "before": None,
+            "more": False,
+            "total": 2,
+            "turns": [turn(1, "First"), turn(2, "Next", id="t9")],
+        }
+    )
+    panel.answer("source")
+    for text in ("Next", "Without a reply", "First"):
+        panel.input.press("ArrowUp")
+        expect(panel.input).to_have_value(text)
+
+
 def test_a_prompt_sent_here_is_recalled_before_its_turn_is_there(page: Page):
     panel = Panel(page)
     panel.answer("ask", {"kind": "done", "key": ""})

@@ -138,6 +138,8 @@ def test_settings_open_and_close(page: Page):
     assert panel.focused() == "Settings"
     button.click()
     assert len(panel.sent("models")) == 1
+    button.press("Escape")
+    expect(drawer).to_be_hidden()
 
 
 def test_what_is_not_set_is_seen_as_such_with_what_holds_instead(settings: Panel):

@@ -103,6 +103,7 @@ export class Composer {
   takeAll() {
     const taken = { text: this.area.value, files: this.files.takeAll(), raw: this.#raw };
     this.#recall.reset();
+    this.#recall.note(taken);
     this.names.close();
     this.refuse("");
     this.put("");

@@ -144,7 +144,7 @@ class PanelView {
       event.preventDefault();
       this.#notebook.save();
     } else if (this.#head.press(event)) event.preventDefault();
-    else if (event.key === "Escape" && this.#drawer.element.contains(event.target)) this.#openSettings(false);
+    else if (event.key === "Escape" && this.#drawer.isOpen && this.#isOfSettings(event.target)) this.#openSettings(false);
     else if (keys === "send" && this.#composer.press(event)) event.preventDefault();
     else if (keys && event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
@@ -179,6 +179,10 @@ class PanelView {
     else if (this.#head.run(action)) return;
     else if (action === "example") this.#composer.offer(button.textContent, button.dataset.marked);
     else this.#actions.run(action, button);
+  }
+
+  #isOfSettings(element) {
+    return this.#drawer.element.contains(element) || element === this.#head.settings;
   }
 
   #openSettings(open) {

@@ -1,9 +1,12 @@
 // Earlier prompts, gone through with the arrow keys; what was being typed comes back at the end.
 
+const MOST_SENT = 50;
+
 export class Recall {
   #prompts;
   #source;
   #typed = new Map();
+  #sent = []; // what was sent from here, oldest first: a prompt that got no reply gives way to the next one
   #at = null;
   #draft = "";
   #isRaw = false; // whether braces of the draft are text
@@ -45,6 +48,12 @@ export class Recall {
     return true;
   }
 
+  // Remember what is being sent.
+  note({ text, raw }) {
+    if (text.trim()) this.#sent.push({ id: null, text: text.trim(), raw });
+    this.#sent.splice(0, this.#sent.length - MOST_SENT);
+  }
+
   reset() {
     this.#at = null;
     this.#shown = null;
@@ -54,6 +63,12 @@ export class Recall {
   // The same prompt several times in a row is one.
   #distinct() {
     const prompts = this.#prompts().map(({ id, text, raw }) => ({ id, raw, text: this.#typed.get(id) ?? text }));
+    let at = prompts.length;
+    for (const one of this.#sent.toReversed()) {
+      const there = prompts.findLastIndex(({ text }, index) => index < at && text === one.text);
+      if (there < 0) prompts.splice(at, 0, one);
+      else at = there;
+    }
     return prompts.filter(({ text }, index) => text && text !== prompts[index + 1]?.text);
   }
 

@@ -289,6 +289,43 @@ def test_bad_line_is_one_sentence_and_changes_nothing(kernel, lesson, chat_serve
     assert "nothing is recorded or replayed" in kernel.ok("%chat status").plain
 
 
+@pytest.mark.parametrize("where", ["prompt", "reply"])
+def test_key_that_is_a_word_of_the_lesson_is_masked_and_the_lesson_replays(kernel, lesson, chat_server, where):
+    """Recorded again it stays the same file; a student without the key and one with it get each answer."""
+    cells = [
+        f"%%chat\nWhat is a good {'password' if where == 'prompt' else 'word'}?",
+        "%%chat\nWhy?",
+        "%%chat --once --compare temperature=0,1\nAnd is password one?",
+    ]
+    kernel.ok("import os\nos.environ['LLMVISION_API_KEY'] = 'password'")
+    try:
+        sizes = []
+        for _ in range(2):
+            answers = ["password is none.", "So it is."] if where == "reply" else ["None is.", "So it is."]
+            chat_server.script(*(text_stream(answer) for answer in answers), *[text_stream("No.")] * 2)
+            kernel.ok("%reload_ext llmvision_magic")
+            kernel.ok("%chat record lesson.jsonl")
+            for cell in cells:
+                kernel.ok(cell)
+            page = kernel.ok("%chat record").plain
+            assert "Lines 2, 3, 4, 5 hold `•••` where the key stood in what was asked or answered" in page
+            assert "not asked" not in kernel.ok("%chat live").plain
+            sizes.append(lesson.read_bytes())
+        assert sizes[0] == sizes[1]
+        assert "password" not in lesson.read_text()
+        kernel.ok("%reload_ext llmvision_magic")
+        kernel.ok("%chat replay lesson.jsonl")
+        with_key = [kernel.ok(cell).only.plain for cell in cells]
+        shown = kernel.run("%%chat -n other\nIs password a bad one?").plain
+        assert "Is ••• a bad one?" in shown
+    finally:
+        kernel.ok(f"os.environ['LLMVISION_API_KEY'] = {KEY!r}")
+    with offline(lesson.parent, LLMVISION_REPLAY="lesson.jsonl") as student:
+        assert [student.ok(cell).only.plain for cell in cells] == with_key
+    assert with_key[1] == "So it is."
+    assert with_key[0] == ("••• is none." if where == "reply" else "None is.")
+
+
 def test_getters_status_and_live_say_what_goes_on(kernel, lesson, chat_server):
     """Where it came from, how many, and which lines are no longer asked."""
     assert "Nothing is being recorded" in kernel.ok("%chat record").plain

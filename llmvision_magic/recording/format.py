@@ -35,7 +35,8 @@ The first line says what it is, each other line is one request with its reply (h
     ``status``, ``server_message`` and, where it said so, ``prompt_tokens`` and ``context_tokens``.
 
 The same request may stand there several times: it was asked several times, and is answered in this order. Neither
-keys nor headers nor addresses are in the file. A higher version is refused.
+keys nor headers nor addresses are in the file: where the key stood in a text there is ``•••``, and any one word that is
+asked in that place will do. A higher version is refused.
 """
 
 from __future__ import annotations

@@ -262,9 +262,38 @@ def test_wrong_place_of_the_environment_is_one_sentence(tmp_path, chat_server):
         assert len(records(tmp_path / "lesson.jsonl")) == 1
 
 
+@pytest.mark.parametrize("name", ["my lesson.jsonl", "it's mine.jsonl", 'a "b" c.jsonl', "übung-1.jsonl"])
+def test_advice_can_be_typed_as_it_stands(kernel, lesson, chat_server, name):
+    """A path is quoted where it must be: each command in a sentence does what the sentence says."""
+
+    def advised(cell: Cell, number: int = 0) -> str:
+        return re.findall(r"`(%chat [^`]*)`", cell.plain)[number]
+
+    path = lesson.parent / name
+    escaped = name.replace('"', '\\"')
+    refused = kernel.run(f'%chat replay "{escaped}"')
+    assert f"There is no recording {name} " in refused.plain
+    kernel.ok(advised(refused))
+    assert path.exists()
+    kernel.ok(f'%chat replay "{escaped}"')
+    cell = kernel.run("%%chat --once\nHello")
+    assert f"{name} holds no requests yet" in cell.plain
+    kernel.ok(advised(cell))
+    kernel.ok("%%chat --once\nHello")
+    kernel.ok(f'%chat replay "{escaped}"')
+    cell = kernel.run("%%chat --once\nGoodbye")
+    kernel.ok(advised(cell, 1))
+    assert kernel.ok("%%chat --once\nGoodbye").only.plain.startswith("echo: Goodbye")
+    kernel.ok(advised(cell))
+    kernel.ok("%%chat --once\nGoodbye")
+    assert texts(path) == ["echo: Hello", "echo: Goodbye"]
+    assert [one.name for one in lesson.parent.glob("*.jsonl")] == [name]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ('record a "b\\" c.jsonl"', """`%chat record 'a b" c.jsonl'`"""),
         ("record nowhere/lesson.jsonl", "cannot be written"),
         ("record .", "Is a directory"),
         ("record a b.jsonl", 'a path with spaces stands in quotes: `%chat record "a b.jsonl"`'),

@@ -102,8 +102,10 @@ def _replay_words(words: list[str]) -> tuple[str, float | None, bool]:
 
 
 def _not_one_path(verb: str, words: Sequence[str]) -> InvalidInput:
+    from llmvision_magic.recording.file import typed
+
     got = " ".join(words)
-    advice = f'; a path with spaces stands in quotes: `%chat {verb} "{got}"`' if len(words) > 1 else ""
+    advice = f"; a path with spaces stands in quotes: `%chat {verb} {typed(got)}`" if len(words) > 1 else ""
     return InvalidInput(f"`%chat {verb}` takes the path of one file, got {got or 'none'}{advice}.")
 
 

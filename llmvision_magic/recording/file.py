@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -164,6 +165,15 @@ class RecordingFile:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size  # each writing makes a new file
+
+
+def typed(path: str) -> str:
+    """A path as it is typed after a verb, in quotes where it needs them."""
+    for text in (path, f'"{path}"'):
+        with suppress(ValueError):  # a quote in it is not closed
+            if shlex.split(text) == [path]:
+                return text
+    return shlex.quote(path)
 
 
 def _lock(descriptor: int) -> None:

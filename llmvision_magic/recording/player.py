@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmvision_magic.errors import InvalidInput, NotRecorded
 from llmvision_magic.recording.asked import Asked, asked_by
-from llmvision_magic.recording.file import RecordingFile
+from llmvision_magic.recording.file import RecordingFile, typed
 from llmvision_magic.recording.format import Entry
 from llmvision_magic.recording.masking import answers, as_recorded, same_text
 from llmvision_magic.recording.turns import Turns
@@ -66,7 +66,7 @@ class Player:
         self.file = RecordingFile.at(given)
         if not self.file.exists:
             raise InvalidInput(
-                f"There is no recording {given} (in {self.file.path.parent}); `%chat record {given}` makes one."
+                f"There is no recording {given} (in {self.file.path.parent}); `%chat record {typed(given)}` makes one."
             )
         self.file.read()
 
@@ -107,12 +107,13 @@ class Player:
         from llmvision_magic.recording.differences import differences, nearest
 
         shown, entries = self.file.shown, self.file.entries()
+        path = typed(shown)
         if not entries:
-            return NotRecorded(f"{shown} holds no requests yet; `%chat record {shown}` records them.")
+            return NotRecorded(f"{shown} holds no requests yet; `%chat record {path}` records them.")
         asked = as_recorded(asked, secrets)
         entry = nearest(entries, asked)
         lines = [f"    {line}" for line in differences(entry.asked, asked)]
-        advice = f"`%chat record {shown}` records it; `%chat replay {shown} --else live` asks the model."
+        advice = f"`%chat record {path}` records it; `%chat replay {path} --else live` asks the model."
         number = self.file.number_of(entry)
         first = f"{shown} has no answer to this request. The nearest one, in line {number}, differs:"
         return NotRecorded("\n".join([first, *lines, " ".join(filter(None, (advice, self.file.damaged())))]))

@@ -652,6 +652,36 @@ def test_speed_is_that_of_the_recording_where_somebody_looks_on(kernel, lesson):
         assert kernel.ok("%%chat --once\nHello", watched=True).only.plain == "Before the gap. After it."
 
 
+def test_time_that_no_reply_takes_is_one_sentence(kernel, lesson):
+    """A line edited by hand is named with its file, also where it is the only one; a slow replay can be stopped."""
+    hand_written(lesson, ("Hello", [(0.0, "Now. "), (1e12, "Never.")]), ("And?", [(0.0, "Now. "), (1e5, "Later.")]))
+    assert "Line 2 of lesson.jsonl cannot be read" in kernel.ok("%chat replay lesson.jsonl --speed 1").plain
+    cell = kernel.run("%%chat --once\nHello")
+    assert cell.only.text.startswith("NotRecorded: ")
+    assert "Line 2 of lesson.jsonl cannot be read (a time in it is not from 0 to 1,000,000 seconds)" in cell.only.text
+    kernel.ok("%chat replay lesson.jsonl --speed 1e-300")
+
+    def interrupt(cell: Cell) -> None:
+        if "Now." in cell.html:
+            kernel.interrupt()
+
+    stopped = kernel.run("%%chat --once\nAnd?", watched=True, on_output=interrupt)
+    assert stopped.reply["ename"] == "Interrupted"
+    hand_written(lesson, ("Hello", [(1e12, "Never.")]))
+    kernel.ok("%chat replay lesson.jsonl --speed 1")
+    assert "Line 2 of lesson.jsonl cannot be read" in kernel.run("%%chat --once\nHello").only.text
+
+
+def test_recording_that_holds_nothing_says_so(kernel, lesson):
+    """When it is begun to be replayed, when that is asked for, and when a prompt comes."""
+    lesson.write_text(HEADER + "\n")
+    said = "Replaying `lesson.jsonl`, at once: it holds no requests yet."
+    assert kernel.ok("%chat replay lesson.jsonl --speed 0").plain.strip() == said
+    assert "Replaying `lesson.jsonl`, 0 requests, at once (%chat replay)" in kernel.ok("%chat replay").plain
+    assert "lesson.jsonl holds no requests yet" in kernel.run("%%chat\nHello").plain
+    assert kernel.ok("%chat record lesson.jsonl").plain.strip() == "Recording into `lesson.jsonl`."
+
+
 def test_ordinary_chat_loads_nothing_of_it(chat_server):
     """A first chat pays nothing for what it does not use."""
     with running_kernel(LLMVISION_BASE_URL=chat_server.url) as kernel:

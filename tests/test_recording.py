@@ -167,6 +167,12 @@ def test_text_written_into_a_reply_that_has_no_pieces_is_replayed(tmp_path: Path
         lambda record: record["events"].append([1, 0, {"usage": {"prompt_tokens": "many"}}]),
         lambda record: record["events"].append([1, 0, {"colour": "red"}]),
         lambda record: record["events"].append([1, 3, {"index": 7}]),
+        lambda record: record["events"].append([1e12, 3]),
+        lambda record: record["events"].append([-1, 3]),
+        lambda record: record["events"].append([float("nan"), 3]),
+        lambda record: record["events"].append([10**400, 3]),
+        lambda record: record["events"].append([1, float("inf")]),
+        lambda record: record["reply"].update(seconds=float("inf")),
         lambda record: record["request"].pop("messages"),
         lambda record: record.update(error={"type": "RequestRefused"}),
     ],
@@ -175,7 +181,7 @@ def test_line_that_is_not_as_it_should_be_is_damaged(change):
     """Whatever it is, it is a ValueError with the end of a sentence."""
     record = json.loads(line_of(entry("Hi")))
     change(record)
-    with pytest.raises(ValueError, match=r"not as they should be|has no"):
+    with pytest.raises(ValueError, match=r"not as they should be|has no|a time in it"):
         entry_from(json.dumps(record))
 
 

@@ -113,7 +113,9 @@ def _begun(doing: str, tape: Recorder | Player) -> str:
     """Said when it begins. Nothing that differs from place to place: such an output may be compared."""
     count = len(tape.file.entries())
     there = f": {counted(count, 'request')}" if count else ""
-    return " ".join(filter(None, (f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}.", tape.file.damaged())))
+    nothing = ": it holds no requests yet" if not count and tape.verb == "replay" else ""
+    said = f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}{nothing}."
+    return " ".join(filter(None, (said, tape.file.damaged())))
 
 
 def described(tape: Recorder | Player) -> str:

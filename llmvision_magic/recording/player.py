@@ -109,7 +109,8 @@ class Player:
         shown, entries = self.file.shown, self.file.entries()
         path = typed(shown)
         if not entries:
-            return NotRecorded(f"{shown} holds no requests yet; `%chat record {path}` records them.")
+            advice = f"{shown} holds no requests yet; `%chat record {path}` records them."
+            return NotRecorded(" ".join(filter(None, (advice, self.file.damaged()))))
         asked = as_recorded(asked, secrets)
         entry = nearest(entries, asked)
         lines = [f"    {line}" for line in differences(entry.asked, asked)]
@@ -195,7 +196,8 @@ class ReplayingClient:
         begin = time.monotonic()
         for seconds, delta in entry.events:
             due = begin + seconds / speed if speed else begin
-            if stop.is_set or (due > time.monotonic() and not stop.wait(due - time.monotonic())):
+            ahead = min(due - time.monotonic(), threading.TIMEOUT_MAX)  # the slowest speed has no end
+            if stop.is_set or (ahead > 0 and not stop.wait(ahead)):
                 return
             yield delta
         if entry.error is not None:

@@ -327,6 +327,17 @@ def test_request_with_the_key_is_found_again_by_who_records_and_who_replays(tmp_
     assert recorder.masked() == [3]
 
 
+def test_request_that_fits_several_masked_ones_gets_the_answers_of_one(tmp_path: Path):
+    """Of the first; that which is the same as it stands comes before it."""
+    path = tmp_path / "lesson.jsonl"
+    recorder = Recorder(str(path))
+    for text, prompt in (("first", "Is •••"), ("second", "••• •••"), ("first again", "Is •••"), ("third", "Is it")):
+        keep(recorder, text, asked(prompt))
+    player = Player(str(path))
+    assert [player.take(asked("Is password"), NOBODY).texts()[0] for _ in range(3)] == ["first", "first again", "first"]
+    assert player.take(asked("Is it"), NOBODY).texts()[0] == "third"
+
+
 @pytest.mark.parametrize(
     ("recorded", "now", "same"),
     [

@@ -101,7 +101,7 @@ def _split(written: str, name: str) -> list[object]:
     if written.lstrip().startswith("["):
         try:
             return list(json.loads(written))
-        except ValueError:
+        except (ValueError, RecursionError):
             if name in KNOWN:
                 raise _no_json(name, written, "a JSON list") from None
     words, rest = [], written.lstrip()

@@ -127,8 +127,9 @@ def _found(entries: list[Entry], asked: Asked) -> list[Entry]:
     another, or none. First those that were asked so too, else those of the model that was asked first.
     """
     same = [entry for entry in entries if entry.asked.key == asked.key]
-    # What was masked may be anything: a request that is the same as it stands comes first.
-    same = same or [entry for entry in entries if answers(entry.asked, asked)]
+    if not same:  # what was masked may be anything, so that several may fit: the first of them does
+        key = next((entry.asked.key for entry in entries if answers(entry.asked, asked)), None)
+        same = [entry for entry in entries if entry.asked.key == key]
     if not asked.is_default_model:
         return [entry for entry in same if same_text(entry.asked.model, asked.model)]
     by_default = [entry for entry in same if entry.asked.is_default_model]

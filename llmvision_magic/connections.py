@@ -224,15 +224,15 @@ class Connections:
         from llmvision_magic.recording.recorder import RecordingClient
 
         is_default = target.model_source == "default"
+        secrets = [target.key.secret] if target.key else []
         if tape.verb == "record":
             client, line = self._open(target, settings, tell, stop)
-            secrets = [target.key.secret] if target.key else []
             recording = RecordingClient(tape, client, who, is_default_model=is_default, secrets=secrets)
             return line._replace(client=recording)
         from llmvision_magic.local import model_name
 
         model = target.model or model_name(environ=settings.environment.variables())
-        replaying = ReplayingClient(tape, who, live, is_default_model=is_default)
+        replaying = ReplayingClient(tape, who, live, is_default_model=is_default, secrets=secrets)
         return Line(replaying, model, recorded=replaying.recorded)
 
     def _open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> tuple[Client, Line]:

@@ -103,6 +103,14 @@ def test_comparison_is_no_part_of_the_conversation(kernel, chat_server):
         ("""'stop=["a,b", "c"]'""", "stop", [["a,b"], ["c"]]),
         ("top-p=0.1,0.9 --param seed=3", "top_p", [0.1, 0.9]),
         ("""'response_format=[{"type":"text"},{"type":"json_object"}]'""", "response_format", None),
+        ("""'logit_bias={"a":1,"c":2}, {"b":[2,3]}'""", "logit_bias", [{"a": 1, "c": 2}, {"b": [2, 3]}]),
+        ("'bad_words=[1,2],[3]'", "bad_words", [[1, 2], [3]]),
+        ("""'stop="a,b",c,"d"'""", "stop", [["a,b"], ["c"], ["d"]]),
+        ("""'stop={,},"'""", "stop", [["{"], ["}"], ['"']]),
+        ("t=0,1", "temperature", [0, 1]),
+        ("m=small,large", "model", ["small", "large"]),
+        ("max-tokens=5,6", "max_tokens", [5, 6]),
+        ("n=1,2", "n", [1, 2]),
     ],
 )
 def test_any_request_parameter_can_be_compared(kernel, chat_server, line, key, values):
@@ -132,6 +140,17 @@ def test_any_request_parameter_can_be_compared(kernel, chat_server, line, key, v
         ("--compare temperature=0,1 --replace 1", "takes no --replace"),
         ("--compare 'temperature=[0,'", "a JSON list"),
         ("--compare", "expected one argument"),
+        ("--compare temperature=0,1 --compare seed=1,2", "given twice (temperature=0,1 and seed=1,2)"),
+        ("--compare temperature=0,1 --compare=temperature=0,1", "one parameter at a time"),
+        ("""--compare 'logit_bias={"a":1,{"b":2}'""", """expected JSON values like `logit_bias=["a","b"]`"""),
+        ("--compare t=0,1 -t 0.5", "given twice"),
+        ("--compare system=a,b", "`system` is an option of the cell and no request parameter"),
+        ("--compare s=a,b", "`s` is an option of the cell"),
+        ("--compare attach=a,b", "`attach` is an option of the cell"),
+        ("--compare dry_run=1,2", "`dry_run` is an option of the cell"),
+        ("--compare out=a,b", "`out` is an option of the cell"),
+        ("--compare base-url=a,b", "`base-url` is a setting"),
+        ("--compare no-stream=1,2", "`no-stream` is an option of the cell"),
     ],
 )
 def test_bad_line_is_one_sentence_and_nothing_is_sent(kernel, chat_server, line, said):
@@ -168,6 +187,10 @@ def test_failed_column_does_not_lose_the_others(kernel, chat_server):
     assert [one["status"] for one in cell.only.metadata["llmvision"]["columns"]] == ["complete", "failed"]
     assert kernel.value("[reply.text for reply in replies]") == ["Fine.", ""]
     assert "no such model" in kernel.value("replies[1].notice")
+    for text in (cell.only.plain, kernel.ok("print(replies._repr_mimebundle_()['text/plain'])").plain):
+        assert text.startswith("model = a:\n\nFine.\n\nmodel = b:\n\n")
+        assert "no such model" in text.partition("model = b:")[2]
+    assert "no such model" in cell.only.data["text/markdown"]
 
 
 def test_failure_of_all_columns_is_the_error_alone(kernel, chat_server):
@@ -272,7 +295,8 @@ def test_embedded_model_answers_all_columns():
 @example(["", "\t```"])
 def test_columns_are_as_safe_as_replies(texts):
     """Nothing of a reply leaves its column: the table is whole, and so is each head in the Markdown."""
-    comparison = Comparison("x<y>", tuple(range(len(texts))), tuple(Reply(text) for text in texts))
+    replies = tuple(Reply(text, status="failed", notice=text) for text in texts)
+    comparison = Comparison("x<y>", tuple(range(len(texts))), replies)
     bundle = comparison_bundle(comparison)
     elements = Elements(bundle["text/html"].partition("</style>")[2])
     assert elements.complaints == []

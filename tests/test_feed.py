@@ -481,6 +481,22 @@ def test_dry_run_shows_exact_json_an_estimate_and_a_line_for_curl(kernel, chat_s
     assert chat_server.requests()[0].headers["authorization"] == "Bearer a"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a", "About 1 token of text. This is an estimate from the text's 1 byte, at 4 bytes a token;"),
+        ("Hi", "About 1 token of text. This is an estimate from the text's 2 bytes, at 4 bytes a token;"),
+        (
+            "12345 " * 1000,
+            "About 1,500 tokens of text. This is an estimate from the text's 5,999 bytes, at 4 bytes a token;",
+        ),
+    ],
+)
+def test_dry_run_estimates_in_a_plain_sentence(kernel, chat_server, prompt, said):
+    """One and many."""
+    assert said in " ".join(kernel.ok(f"%%chat --once --dry-run\n{prompt}").plain.split())
+
+
 def test_dry_run_shortens_nothing_but_the_bytes_of_images(kernel, chat_server):
     """And says how many there are."""
     kernel.ok("import numpy as np\narr = np.random.default_rng(1).random((64, 64))")

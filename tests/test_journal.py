@@ -530,6 +530,21 @@ def test_search_knows_what_has_changed_since(path: Path):
             assert connection.execute("SELECT count(*) FROM search").fetchone()[0] == 1
 
 
+def test_search_looks_on_where_many_turns_are_those_that_went_on(path: Path):
+    """A reply that went on thirty times is one, and what stands before it is found too."""
+    journal, conversation = journal_at(path), Conversation()
+    prompts = [*(f"asked {n}" for n in range(25)), *["asked on"] * 30]
+    for number, prompt in enumerate(prompts):
+        turn = conversation.begin(prompt, parent=None)
+        record = journal.begin(conversation, turn.id, None)
+        conversation.settle(turn.id, Reply("word " * (number + 1)), None, 0)
+        record.settle()
+    with journal.reading() as connection:
+        hits = search(connection, ["asked"])
+        assert [hit.snippet for hit in hits] == ["asked on", *(f"asked {n}" for n in range(24, 5, -1))]
+        assert len(search(connection, ["asked"], most=100)) == 26
+
+
 def test_list_is_by_notebook_and_by_last_use(path: Path):
     """Those of this notebook, or of all; the last used first; not those that are here."""
     here, there = journal_at(path, "/notebooks/here.ipynb"), journal_at(path, "/notebooks/there.ipynb")

@@ -213,6 +213,27 @@ def test_log_finds_words_of_all_conversations(kernel: Kernel, chat_server: ChatS
     assert "Nothing that is kept" in kernel.ok("""%chat log "un AND (closed* 'x""").plain
 
 
+def test_log_lists_a_turn_that_went_on_once(kernel: Kernel, chat_server: ChatServer):
+    """As a whole; another reply to the same prompt is a turn of its own, also by a word that only it has."""
+    chat_server.script(
+        text_stream("Once upon", finish="length"),
+        text_stream(" a time", finish="length"),
+        text_stream(" there was."),
+        text_stream("In the beginning."),
+    )
+    kernel.ok("%%chat\nTell me about foxglove.")
+    kernel.ok("%chat continue")
+    kernel.ok("%chat continue")
+    for words in ("", "foxglove", "upon", "fo"):
+        assert kernel.ok(f"%chat log {words}").plain.count("| main |") == 1
+    assert "there was" in kernel.ok("%chat log upon").plain
+    kernel.ok("%chat retry")
+    assert kernel.ok("%chat log foxglove").plain.count("| main |") == 2
+    assert kernel.ok("%chat log beginning").plain.count("| main |") == 1
+    kernel.ok("%%chat -n other\nTell me about foxglove.")
+    assert kernel.ok("%chat log").plain.count("foxglove") == 3
+
+
 def test_journal_that_is_off_keeps_nothing(start: Start, tmp_path: Path):
     """No file; the verbs and the status say so."""
     with start(LLMVISION_JOURNAL="off") as kernel:

@@ -262,9 +262,38 @@ def test_wrong_place_of_the_environment_is_one_sentence(tmp_path, chat_server):
         assert len(records(tmp_path / "lesson.jsonl")) == 1
 
 
+@pytest.mark.parametrize("name", ["my lesson.jsonl", "it's mine.jsonl", 'a "b" c.jsonl', "übung-1.jsonl"])
+def test_advice_can_be_typed_as_it_stands(kernel, lesson, chat_server, name):
+    """A path is quoted where it must be: each command in a sentence does what the sentence says."""
+
+    def advised(cell: Cell, number: int = 0) -> str:
+        return re.findall(r"`(%chat [^`]*)`", cell.plain)[number]
+
+    path = lesson.parent / name
+    escaped = name.replace('"', '\\"')
+    refused = kernel.run(f'%chat replay "{escaped}"')
+    assert f"There is no recording {name} " in refused.plain
+    kernel.ok(advised(refused))
+    assert path.exists()
+    kernel.ok(f'%chat replay "{escaped}"')
+    cell = kernel.run("%%chat --once\nHello")
+    assert f"{name} holds no requests yet" in cell.plain
+    kernel.ok(advised(cell))
+    kernel.ok("%%chat --once\nHello")
+    kernel.ok(f'%chat replay "{escaped}"')
+    cell = kernel.run("%%chat --once\nGoodbye")
+    kernel.ok(advised(cell, 1))
+    assert kernel.ok("%%chat --once\nGoodbye").only.plain.startswith("echo: Goodbye")
+    kernel.ok(advised(cell))
+    kernel.ok("%%chat --once\nGoodbye")
+    assert texts(path) == ["echo: Hello", "echo: Goodbye"]
+    assert [one.name for one in lesson.parent.glob("*.jsonl")] == [name]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ('record a "b\\" c.jsonl"', """`%chat record 'a b" c.jsonl'`"""),
         ("record nowhere/lesson.jsonl", "cannot be written"),
         ("record .", "Is a directory"),
         ("record a b.jsonl", 'a path with spaces stands in quotes: `%chat record "a b.jsonl"`'),
@@ -287,6 +316,43 @@ def test_bad_line_is_one_sentence_and_changes_nothing(kernel, lesson, chat_serve
     assert len(cell.only.text.splitlines()) == 1
     assert kernel.ok("%%chat\nHello").only.plain.startswith("echo: Hello")
     assert "nothing is recorded or replayed" in kernel.ok("%chat status").plain
+
+
+@pytest.mark.parametrize("where", ["prompt", "reply"])
+def test_key_that_is_a_word_of_the_lesson_is_masked_and_the_lesson_replays(kernel, lesson, chat_server, where):
+    """Recorded again it stays the same file; a student without the key and one with it get each answer."""
+    cells = [
+        f"%%chat\nWhat is a good {'password' if where == 'prompt' else 'word'}?",
+        "%%chat\nWhy?",
+        "%%chat --once --compare temperature=0,1\nAnd is password one?",
+    ]
+    kernel.ok("import os\nos.environ['LLMVISION_API_KEY'] = 'password'")
+    try:
+        sizes = []
+        for _ in range(2):
+            answers = ["password is none.", "So it is."] if where == "reply" else ["None is.", "So it is."]
+            chat_server.script(*(text_stream(answer) for answer in answers), *[text_stream("No.")] * 2)
+            kernel.ok("%reload_ext llmvision_magic")
+            kernel.ok("%chat record lesson.jsonl")
+            for cell in cells:
+                kernel.ok(cell)
+            page = kernel.ok("%chat record").plain
+            assert "Lines 2, 3, 4, 5 hold `•••` where the key stood in what was asked or answered" in page
+            assert "not asked" not in kernel.ok("%chat live").plain
+            sizes.append(lesson.read_bytes())
+        assert sizes[0] == sizes[1]
+        assert "password" not in lesson.read_text()
+        kernel.ok("%reload_ext llmvision_magic")
+        kernel.ok("%chat replay lesson.jsonl")
+        with_key = [kernel.ok(cell).only.plain for cell in cells]
+        shown = kernel.run("%%chat -n other\nIs password a bad one?").plain
+        assert "Is ••• a bad one?" in shown
+    finally:
+        kernel.ok(f"os.environ['LLMVISION_API_KEY'] = {KEY!r}")
+    with offline(lesson.parent, LLMVISION_REPLAY="lesson.jsonl") as student:
+        assert [student.ok(cell).only.plain for cell in cells] == with_key
+    assert with_key[1] == "So it is."
+    assert with_key[0] == ("••• is none." if where == "reply" else "None is.")
 
 
 def test_getters_status_and_live_say_what_goes_on(kernel, lesson, chat_server):
@@ -584,6 +650,36 @@ def test_speed_is_that_of_the_recording_where_somebody_looks_on(kernel, lesson):
     for speed in ("0", "100000"):
         kernel.ok(f"%chat replay lesson.jsonl --speed {speed}")
         assert kernel.ok("%%chat --once\nHello", watched=True).only.plain == "Before the gap. After it."
+
+
+def test_time_that_no_reply_takes_is_one_sentence(kernel, lesson):
+    """A line edited by hand is named with its file, also where it is the only one; a slow replay can be stopped."""
+    hand_written(lesson, ("Hello", [(0.0, "Now. "), (1e12, "Never.")]), ("And?", [(0.0, "Now. "), (1e5, "Later.")]))
+    assert "Line 2 of lesson.jsonl cannot be read" in kernel.ok("%chat replay lesson.jsonl --speed 1").plain
+    cell = kernel.run("%%chat --once\nHello")
+    assert cell.only.text.startswith("NotRecorded: ")
+    assert "Line 2 of lesson.jsonl cannot be read (a time in it is not from 0 to 1,000,000 seconds)" in cell.only.text
+    kernel.ok("%chat replay lesson.jsonl --speed 1e-300")
+
+    def interrupt(cell: Cell) -> None:
+        if "Now." in cell.html:
+            kernel.interrupt()
+
+    stopped = kernel.run("%%chat --once\nAnd?", watched=True, on_output=interrupt)
+    assert stopped.reply["ename"] == "Interrupted"
+    hand_written(lesson, ("Hello", [(1e12, "Never.")]))
+    kernel.ok("%chat replay lesson.jsonl --speed 1")
+    assert "Line 2 of lesson.jsonl cannot be read" in kernel.run("%%chat --once\nHello").only.text
+
+
+def test_recording_that_holds_nothing_says_so(kernel, lesson):
+    """When it is begun to be replayed, when that is asked for, and when a prompt comes."""
+    lesson.write_text(HEADER + "\n")
+    said = "Replaying `lesson.jsonl`, at once: it holds no requests yet."
+    assert kernel.ok("%chat replay lesson.jsonl --speed 0").plain.strip() == said
+    assert "Replaying `lesson.jsonl`, 0 requests, at once (%chat replay)" in kernel.ok("%chat replay").plain
+    assert "lesson.jsonl holds no requests yet" in kernel.run("%%chat\nHello").plain
+    assert kernel.ok("%chat record lesson.jsonl").plain.strip() == "Recording into `lesson.jsonl`."
 
 
 def test_ordinary_chat_loads_nothing_of_it(chat_server):

@@ -19,6 +19,7 @@ from llmvision_magic.recording import Player, Recorder
 from llmvision_magic.recording.asked import Asked, asked_by, normal_form
 from llmvision_magic.recording.differences import differences, nearest
 from llmvision_magic.recording.format import HEADER, Entry, entry_from, line_of
+from llmvision_magic.recording.masking import answers
 from llmvision_magic.recording.turns import Turns
 from llmvision_magic.wire import Parameters, Request
 
@@ -166,6 +167,12 @@ def test_text_written_into_a_reply_that_has_no_pieces_is_replayed(tmp_path: Path
         lambda record: record["events"].append([1, 0, {"usage": {"prompt_tokens": "many"}}]),
         lambda record: record["events"].append([1, 0, {"colour": "red"}]),
         lambda record: record["events"].append([1, 3, {"index": 7}]),
+        lambda record: record["events"].append([1e12, 3]),
+        lambda record: record["events"].append([-1, 3]),
+        lambda record: record["events"].append([float("nan"), 3]),
+        lambda record: record["events"].append([10**400, 3]),
+        lambda record: record["events"].append([1, float("inf")]),
+        lambda record: record["reply"].update(seconds=float("inf")),
         lambda record: record["request"].pop("messages"),
         lambda record: record.update(error={"type": "RequestRefused"}),
     ],
@@ -174,7 +181,7 @@ def test_line_that_is_not_as_it_should_be_is_damaged(change):
     """Whatever it is, it is a ValueError with the end of a sentence."""
     record = json.loads(line_of(entry("Hi")))
     change(record)
-    with pytest.raises(ValueError, match=r"not as they should be|has no"):
+    with pytest.raises(ValueError, match=r"not as they should be|has no|a time in it"):
         entry_from(json.dumps(record))
 
 
@@ -196,7 +203,7 @@ def test_requests_of_one_run_that_are_made_at_once_have_their_number():
 
 
 def keep(recorder: Recorder, text: str, of: Asked, asker: Asker = NOBODY, secrets: tuple[str, ...] = ()) -> None:
-    recorder.keep(recorder.ask(of, asker), entry(text, of), secrets)
+    recorder.keep(recorder.ask(of, asker, secrets), entry(text, of), secrets)
 
 
 def texts(path: Path) -> list[str]:
@@ -294,6 +301,69 @@ def test_key_is_in_no_line(tmp_path: Path):
     keep(Recorder(str(path)), f"Your key is {key}.", asked(f"Is {key} a good key?"), secrets=(key,))
     assert "made" not in path.read_text()
     assert Player(str(path)).take(asked("Is ••• a good key?"), NOBODY).texts() == {0: "Your key is •••."}
+
+
+def test_request_with_the_key_is_found_again_by_who_records_and_who_replays(tmp_path: Path):
+    """With the key and without it; recorded again it is the same line, and no line holds a mask for nothing."""
+    path = tmp_path / "lesson.jsonl"
+    of = asked("What is a good password?", extra={"password": ["password"]})
+    recorder = Recorder(str(path))
+    keep(recorder, "Not that one.", asked("Hello"), secrets=("password",))
+    keep(recorder, "Not this one.", of, secrets=("password",))
+    assert recorder.not_asked() == []
+    assert recorder.masked() == [3]
+    before = path.read_bytes()
+    again = Recorder(str(path))
+    keep(again, "Not that one.", asked("Hello"), secrets=("password",))
+    keep(again, "Not this one.", of, secrets=("password",))
+    assert path.read_bytes() == before
+    assert (again.not_asked(), again.masked()) == ([], [3])
+    player = Player(str(path))
+    assert player.take(of, NOBODY, secrets=("password",)) is not None
+    said = str(player.not_recorded(asked("What is a bad password?"), ("password",)))
+    assert "What is a bad •••?" in said
+    assert "password" not in said.replace('"password"', "")
+    keep(recorder, "Not this one.", asked("What is a good password?"), secrets=())  # nothing is masked for who has none
+    assert recorder.masked() == [3]
+
+
+def test_request_that_fits_several_masked_ones_gets_the_answers_of_one(tmp_path: Path):
+    """Of the first; that which is the same as it stands comes before it."""
+    path = tmp_path / "lesson.jsonl"
+    recorder = Recorder(str(path))
+    for text, prompt in (("first", "Is •••"), ("second", "••• •••"), ("first again", "Is •••"), ("third", "Is it")):
+        keep(recorder, text, asked(prompt))
+    player = Player(str(path))
+    assert [player.take(asked("Is password"), NOBODY).texts()[0] for _ in range(3)] == ["first", "first again", "first"]
+    assert player.take(asked("Is it"), NOBODY).texts()[0] == "third"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now", "same"),
+    [
+        ("Is ••• good?", "Is password good?", True),
+        ("Is ••• good?", "Is ••• good?", True),
+        ("•••", "password", True),
+        ("Is ••• good?", "Is  good?", False),
+        ("Is ••• good?", "Is password bad?", False),
+        ("Is ••• good?", "Is this word good?", False),
+        ("Is ••• good?", "Was password good?", False),
+        ("•••, ••• and •••.", "password, password and password.", True),
+        ("•••, ••• and •••.", "password, password, password.", False),
+        ("••••••", "passwordpassword", True),
+        ("In[3]: •••", "In[14]: password", True),
+        ("Is ••• good?", 'Is password good?"}, {"role": "user", "content": "Is password good?', False),
+        ("••• " * 3000 + "end", "a " * 3000 + "x", False),
+        ("•••a" * 3000 + "b", "a" * 100_000, False),
+        ("Is it good?", "Is it good?", True),
+        ("Is it good?", "Is it bad?", False),
+    ],
+)
+def test_what_was_masked_may_be_any_one_word(recorded, now, same):
+    """Nothing else may differ; a recording with many masks takes no long time."""
+    assert answers(asked(recorded), asked(now)) is same
+    assert answers(asked(recorded, temperature=0.5), asked(now)) is False
+    assert answers(asked("•••", extra={"logprobs": True}), asked("x", extra={"logprobs": 1})) is False
 
 
 @pytest.mark.parametrize("key", ["x", "none", "text", "model", "default_model", "completion_tokens", "assistant"])

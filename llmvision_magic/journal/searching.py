@@ -21,7 +21,7 @@ AROUND = 45
 
 
 _TURNS = (
-    "SELECT conversation.id, conversation.name, turn.created, turn.prompt, reply.text"
+    "SELECT conversation.id, conversation.name, turn.created, turn.parent, turn.prompt, reply.text"
     " FROM turn JOIN reply ON reply.turn = turn.number JOIN conversation ON conversation.id = turn.conversation"
 )
 
@@ -44,6 +44,8 @@ class Hit(NamedTuple):
 def search(connection: sqlite3.Connection, words: list[str], most: int = 20) -> list[Hit]:
     """The latest turns in whose prompt or reply all words occur, in any case, as words or as parts of words.
 
+    A turn whose reply went on in another one, or came again, is not found beside it.
+
     Args:
         words: Any texts; none finds the latest turns.
         most: How many.
@@ -61,12 +63,20 @@ def search(connection: sqlite3.Connection, words: list[str], most: int = 20) -> 
     if others := [word.casefold() for word in words if word not in indexed]:
         conditions.append("has_all(prompt, text, ?)")
         values.append(json.dumps(others))
-    query = f"{_TURNS} WHERE {' AND '.join(conditions) or 'true'} ORDER BY turn.created DESC LIMIT ?"
-    rows = connection.execute(query, [*values, most])
-    return [
-        Hit(conversation, name, created, _snippet(_words_of(prompt), text, words))
-        for conversation, name, created, prompt, text in rows.fetchall()
-    ]
+    query = f"{_TURNS} WHERE {' AND '.join(conditions) or 'true'} ORDER BY turn.created DESC LIMIT ? OFFSET ?"
+    hits: list[Hit] = []
+    later: dict[tuple[str, str | None, str], list[str]] = {}
+    done = 0
+    while rows := connection.execute(query, [*values, most, done]).fetchall():
+        done += len(rows)
+        for conversation, name, created, parent, prompt, text in rows:
+            replies = later.setdefault((conversation, parent, prompt), [])
+            if not any(reply.startswith(text) for reply in replies):
+                replies.append(text)
+                hits.append(Hit(conversation, name, created, _snippet(_words_of(prompt), text, words)))
+        if len(hits) >= most or len(rows) < most:
+            break
+    return hits[:most]
 
 
 def forget(connection: sqlite3.Connection, conversation_id: str) -> None:

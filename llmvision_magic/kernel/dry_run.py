@@ -51,9 +51,13 @@ def _size(plan: Plan) -> str:
     tokens = -(-text // BYTES_A_TOKEN)
     besides = f", and {counted(images, 'image')} that each model counts its own way" if images else ""
     return (
-        f"About {tokens:,} tokens of text{besides}: an estimate, one token for {BYTES_A_TOKEN} of {text:,} bytes; only "
-        "the server counts exactly."
+        f"About {tokens:,} {_noun(tokens, 'token')} of text{besides}. This is an estimate from the "
+        f"text's {text:,} {_noun(text, 'byte')}, at {BYTES_A_TOKEN} bytes a token; only the server counts exactly."
     )
+
+
+def _noun(number: int, one: str) -> str:
+    return one if number == 1 else f"{one}s"
 
 
 def _curl(plan: Plan, body: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.options import split_line
 from llmvision_magic.kernel.pages import code_span, counted
+from llmvision_magic.prompt.secrets import MASK
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.commands import Front
@@ -101,8 +102,10 @@ def _replay_words(words: list[str]) -> tuple[str, float | None, bool]:
 
 
 def _not_one_path(verb: str, words: Sequence[str]) -> InvalidInput:
+    from llmvision_magic.recording.file import typed
+
     got = " ".join(words)
-    advice = f'; a path with spaces stands in quotes: `%chat {verb} "{got}"`' if len(words) > 1 else ""
+    advice = f"; a path with spaces stands in quotes: `%chat {verb} {typed(got)}`" if len(words) > 1 else ""
     return InvalidInput(f"`%chat {verb}` takes the path of one file, got {got or 'none'}{advice}.")
 
 
@@ -110,7 +113,9 @@ def _begun(doing: str, tape: Recorder | Player) -> str:
     """Said when it begins. Nothing that differs from place to place: such an output may be compared."""
     count = len(tape.file.entries())
     there = f": {counted(count, 'request')}" if count else ""
-    return " ".join(filter(None, (f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}.", tape.file.damaged())))
+    nothing = ": it holds no requests yet" if not count and tape.verb == "replay" else ""
+    said = f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}{nothing}."
+    return " ".join(filter(None, (said, tape.file.damaged())))
 
 
 def described(tape: Recorder | Player) -> str:
@@ -129,12 +134,21 @@ def _how(tape: Recorder | Player) -> str:
 
 
 def _left(tape: Recorder | Player) -> str:
-    """Which requests of the file did not come: perhaps the notebook no longer asks them."""
-    numbers = tape.not_asked() if tape.verb == "record" else []
-    if not numbers:
+    """What is to be known of the recording: where the key stood, and what the notebook perhaps no longer asks."""
+    if tape.verb == "replay":
         return ""
-    lines = ", ".join(map(str, numbers[:10])) + ("…" if len(numbers) > 10 else "")
-    were = "Line {} was" if len(numbers) == 1 else "Lines {} were"
-    return (
-        f" {were.format(lines)} not asked since the recording began; what the notebook no longer asks can be deleted."
-    )
+    said = ""
+    if numbers := tape.masked():
+        holds = "holds" if len(numbers) == 1 else "hold"
+        said += f" {_lines(numbers)} {holds} `{MASK}` where the key stood in what was asked or answered;"
+        said += " a replay shows it so."
+    if numbers := tape.not_asked():
+        was = "was" if len(numbers) == 1 else "were"
+        said += f" {_lines(numbers)} {was} not asked since the recording began; what the notebook no longer asks can"
+        said += " be deleted."
+    return said
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:10])) + ("…" if len(numbers) > 10 else "")
+    return f"Line{'' if len(numbers) == 1 else 's'} {shown}"

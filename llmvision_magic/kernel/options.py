@@ -133,7 +133,8 @@ def _parser(prog: str) -> _Parser:
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:
         if option.value:
-            action = "append" if option.repeatable else "store"
+            # What is compared is refused when it is given twice, for the first would be dropped.
+            action = "append" if option.repeatable or option.name == "compare" else "store"
             parser.add_argument(*option.flags, dest=option.name, metavar=option.value, action=action)
         else:
             # --no-stream is the one switch that turns a setting off.
@@ -222,6 +223,8 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         if option.name not in values:
             continue
         value = values[option.name]
+        if option.name == "compare":
+            value = _one_compared(value)
         if option.setting:
             setting = next(setting for setting in SETTINGS if setting.name == option.setting)
             result.given[option.setting] = value = parse_value(setting, value)
@@ -248,6 +251,15 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
     if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
         raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
     return result
+
+
+def _one_compared(given: list[str]) -> str:
+    if len(given) > 1:
+        raise InvalidInput(
+            f"--compare is given {'twice' if len(given) == 2 else f'{len(given)} times'} ({' and '.join(given)}): "
+            "one parameter at a time is compared; leave one of them."
+        )
+    return given[0]
 
 
 def _check_compare(line: CellLine, magic: str) -> None:

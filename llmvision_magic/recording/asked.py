@@ -23,7 +23,7 @@ HOW_IT_ARRIVES = frozenset({"stream", "stream_options"})
 
 _DATA = ";base64,"
 
-_BY_CHANCE = re.compile(r"\bIn\[\d+\]|\b0x[0-9a-f]{6,}\b")
+BY_CHANCE = re.compile(r"\bIn\[\d+\]|\b0x[0-9a-f]{6,}\b")
 """What differs from run to run: the number of a cell in a traceback, the address of an object in what it prints."""
 
 
@@ -46,7 +46,7 @@ class Asked:
     def __post_init__(self) -> None:
         rest = {name: value for name, value in self.body.items() if name != "model"}
         text = json.dumps(rest, sort_keys=True, ensure_ascii=False)
-        object.__setattr__(self, "key", _BY_CHANCE.sub("", text))
+        object.__setattr__(self, "key", BY_CHANCE.sub("", text))
 
     @property
     def model(self) -> str:

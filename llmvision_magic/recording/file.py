@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.files import read_text, write_whole
-from llmvision_magic.prompt.secrets import MASK, SHORTEST
-from llmvision_magic.recording.format import FORMAT, HEADER, VERSION, WORDS, Entry, entry_from, line_of
+from llmvision_magic.recording.format import FORMAT, HEADER, VERSION, Entry, entry_from, line_of
+from llmvision_magic.recording.masking import known_in, masked
 
 try:
     import fcntl
@@ -166,6 +167,15 @@ class RecordingFile:
         return status.st_ino, status.st_mtime_ns, status.st_size  # each writing makes a new file
 
 
+def typed(path: str) -> str:
+    """A path as it is typed after a verb, in quotes where it needs them."""
+    for text in (path, f'"{path}"'):
+        with suppress(ValueError):  # a quote in it is not closed
+            if shlex.split(text) == [path]:
+                return text
+    return shlex.quote(path)
+
+
 def _lock(descriptor: int) -> None:
     deadline = time.monotonic() + LONGEST_LOCK
     while time.monotonic() < deadline:
@@ -179,29 +189,19 @@ def _lock(descriptor: int) -> None:
             return
 
 
-def line_for(entry: Entry, secrets: Iterable[str]) -> Line:
-    """The line of an entry, with what nobody may read taken out.
+def line_for(entry: Entry, secrets: Iterable[str]) -> tuple[Line, bool]:
+    """The line of an entry, with what nobody may read taken out; and whether anything was.
 
     Args:
         secrets: The key; a server may have repeated it, or the user may have typed it.
     """
     text = line_of(entry)
-    known = [secret for secret in secrets if len(secret) >= SHORTEST]
-    if any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in known):
-        text = json.dumps(_masked(json.loads(text), known), ensure_ascii=False)
-    return _line(text)
-
-
-def _masked(value: object, secrets: Sequence[str]) -> object:
-    """A JSON value without the secrets. Never done to the line as a whole: its own words would be masked, too."""
-    if isinstance(value, str) and value not in WORDS:
-        for secret in secrets:
-            value = value.replace(secret, MASK)
-    elif isinstance(value, dict):
-        return {_masked(name, secrets): _masked(one, secrets) for name, one in value.items()}
-    elif isinstance(value, list):
-        return [_masked(one, secrets) for one in value]
-    return value
+    known = known_in(secrets)
+    before = json.loads(text) if any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in known) else None
+    after = masked(before, known)
+    if after == before:
+        return _line(text), False
+    return _line(json.dumps(after, ensure_ascii=False)), True
 
 
 def _line(text: str) -> Line:

@@ -35,7 +35,8 @@ The first line says what it is, each other line is one request with its reply (h
     ``status``, ``server_message`` and, where it said so, ``prompt_tokens`` and ``context_tokens``.
 
 The same request may stand there several times: it was asked several times, and is answered in this order. Neither
-keys nor headers nor addresses are in the file. A higher version is refused.
+keys nor headers nor addresses are in the file: where the key stood in a text there is ``•••``, and any one word that is
+asked in that place will do. A higher version is refused.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ WORDS = frozenset(
     )
 )
 """Words of the format, and of the interface, that are long enough to be a key. Whoever gives one as a key has none."""
+
+LONGEST = 1_000_000
+"""Seconds that anything in a recording may take: no reply takes days, and waiting has its limits."""
 
 Timed = tuple[float, Delta]
 """Seconds since the request was sent, and what came then."""
@@ -106,6 +110,10 @@ class Entry:
 
 def _told(error: RequestRefused | None) -> object:
     return None if error is None else (type(error), error.status, error.server_message)
+
+
+class _OutOfTime(ValueError):
+    """A time that no reply takes."""
 
 
 def line_of(entry: Entry) -> str:
@@ -162,19 +170,20 @@ def entry_from(line: str) -> Entry:
     request = record.get("request") if isinstance(record, dict) else None
     if not isinstance(request, dict) or not isinstance(request.get("model"), str) or not request.get("messages"):
         raise ValueError("it has no `request` with a model and messages")
-    asked = Asked(normal_form(request), record.get("default_model") is True)
     try:
+        asked = Asked(normal_form(request), record.get("default_model") is True)
         if "error" in record:
             return Entry(asked, error=_error_from(record["error"]))
         reply = record["reply"]
-        seconds = reply.get("seconds", 0.0)
         return Entry(
             asked,
             _events_from(reply, record.get("events")),
-            float(seconds),
+            _seconds(reply.get("seconds", 0.0)),
             left_out=_checked(record.get("left_out", 0), int),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+    except _OutOfTime:
+        raise ValueError(f"a time in it is not from 0 to {LONGEST:,} seconds") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError):
         raise ValueError("its `reply`, `events` or `error` are not as they should be") from None
 
 
@@ -184,7 +193,7 @@ def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | No
     head = {name: reply.get(name) for name in HEAD}
     if not records:
         return tuple((0.0, _delta(text, head, {"index": i, "finish_reason": "stop"})) for i, text in texts.items())
-    parsed = [(float(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
+    parsed = [(_seconds(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
     last = {more.get("index", 0): number for number, (_, count, more) in enumerate(parsed) if count}
     for number, (_, _, more) in enumerate(parsed):
         if more.get("index", 0) in texts:
@@ -196,6 +205,16 @@ def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | No
         taken[index] = len(texts[index]) if last.get(index) == number else begin + count
         events.append((seconds, _delta(texts.get(index, "")[begin : taken[index]], head, more)))
     return tuple(events)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST:
+        raise _OutOfTime
+    return seconds
 
 
 def _text(value: object) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmvision_magic.errors import InvalidInput, NotRecorded
 from llmvision_magic.recording.asked import Asked, asked_by
-from llmvision_magic.recording.file import RecordingFile
+from llmvision_magic.recording.file import RecordingFile, typed
 from llmvision_magic.recording.format import Entry
+from llmvision_magic.recording.masking import answers, as_recorded, same_text
 from llmvision_magic.recording.turns import Turns
 from llmvision_magic.stop import Stop
 
@@ -65,7 +66,7 @@ class Player:
         self.file = RecordingFile.at(given)
         if not self.file.exists:
             raise InvalidInput(
-                f"There is no recording {given} (in {self.file.path.parent}); `%chat record {given}` makes one."
+                f"There is no recording {given} (in {self.file.path.parent}); `%chat record {typed(given)}` makes one."
             )
         self.file.read()
 
@@ -75,17 +76,19 @@ class Player:
             return self.speed
         return 1.0 if asker.watched else 0.0
 
-    def take(self, asked: Asked, asker: Asker, left_out: int = 0) -> Entry | None:
+    def take(self, asked: Asked, asker: Asker, left_out: int = 0, secrets: Sequence[str] = ()) -> Entry | None:
         """The answer to a request: of several equal ones the next; None when there is none.
 
         Args:
+            secrets: What was taken out of the file where it was recorded with the same key.
             left_out: How many turns of the conversation it leaves out; so many must have been when it was recorded.
         """
         with self._lock:
             if self.file.exists:
                 self.file.read()
             entries = self.file.entries()
-            found = _found([one for one in entries if one.left_out == left_out] if left_out else entries, asked)
+            entries = [one for one in entries if one.left_out == left_out] if left_out else entries
+            found = _found(entries, asked) or _found(entries, as_recorded(asked, secrets))
         if not found:
             return None
         # Who asks more often than was recorded begins again.
@@ -95,16 +98,23 @@ class Player:
         """The models that were asked, in the order of the file."""
         return list(dict.fromkeys(entry.asked.model for entry in self.file.entries()))
 
-    def not_recorded(self, asked: Asked) -> NotRecorded:
-        """The error for a request that is not in the file."""
+    def not_recorded(self, asked: Asked, secrets: Sequence[str] = ()) -> NotRecorded:
+        """The error for a request that is not in the file.
+
+        Args:
+            secrets: What may not be shown.
+        """
         from llmvision_magic.recording.differences import differences, nearest
 
         shown, entries = self.file.shown, self.file.entries()
+        path = typed(shown)
         if not entries:
-            return NotRecorded(f"{shown} holds no requests yet; `%chat record {shown}` records them.")
+            advice = f"{shown} holds no requests yet; `%chat record {path}` records them."
+            return NotRecorded(" ".join(filter(None, (advice, self.file.damaged()))))
+        asked = as_recorded(asked, secrets)
         entry = nearest(entries, asked)
         lines = [f"    {line}" for line in differences(entry.asked, asked)]
-        advice = f"`%chat record {shown}` records it; `%chat replay {shown} --else live` asks the model."
+        advice = f"`%chat record {path}` records it; `%chat replay {path} --else live` asks the model."
         number = self.file.number_of(entry)
         first = f"{shown} has no answer to this request. The nearest one, in line {number}, differs:"
         return NotRecorded("\n".join([first, *lines, " ".join(filter(None, (advice, self.file.damaged())))]))
@@ -117,8 +127,11 @@ def _found(entries: list[Entry], asked: Asked) -> list[Entry]:
     another, or none. First those that were asked so too, else those of the model that was asked first.
     """
     same = [entry for entry in entries if entry.asked.key == asked.key]
+    if not same:  # what was masked may be anything, so that several may fit: the first of them does
+        key = next((entry.asked.key for entry in entries if answers(entry.asked, asked)), None)
+        same = [entry for entry in entries if entry.asked.key == key]
     if not asked.is_default_model:
-        return [entry for entry in same if entry.asked.model == asked.model]
+        return [entry for entry in same if same_text(entry.asked.model, asked.model)]
     by_default = [entry for entry in same if entry.asked.is_default_model]
     return by_default or [entry for entry in same if entry.asked.model == same[0].asked.model]
 
@@ -128,13 +141,23 @@ class ReplayingClient:
 
     Args:
         live: Opens the way to the model, for what is not in the file.
+        secrets: What does not stand in a file that was recorded with the same key.
     """
 
-    def __init__(self, player: Player, asker: Asker, live: Callable[[], Line], *, is_default_model: bool) -> None:
+    def __init__(
+        self,
+        player: Player,
+        asker: Asker,
+        live: Callable[[], Line],
+        *,
+        is_default_model: bool,
+        secrets: Sequence[str] = (),
+    ) -> None:
         self._player = player
         self._asker = asker
         self._live = live
         self._is_default_model = is_default_model
+        self._secrets = secrets
         self._taken: dict[str, Entry] = {}
 
     def recorded(self, request: Request) -> Recorded | None:
@@ -145,7 +168,7 @@ class ReplayingClient:
     def _entry(self, asked: Asked, left_out: int) -> Entry | None:
         """The answer to a request, the same until it is given."""
         if asked.key not in self._taken:
-            entry = self._player.take(asked, self._asker, left_out)
+            entry = self._player.take(asked, self._asker, left_out, self._secrets)
             if entry is None:
                 return None
             self._taken[asked.key] = entry
@@ -165,7 +188,7 @@ class ReplayingClient:
         entry = self._entry(asked, request.left_out)
         if entry is None:
             if not self._player.else_live:
-                raise self._player.not_recorded(asked)
+                raise self._player.not_recorded(asked, self._secrets)
             line = self._live()
             yield from line.client.stream(replace(request, model=line.model), stop, before_reading=before_reading)
             return
@@ -174,7 +197,8 @@ class ReplayingClient:
         begin = time.monotonic()
         for seconds, delta in entry.events:
             due = begin + seconds / speed if speed else begin
-            if stop.is_set or (due > time.monotonic() and not stop.wait(due - time.monotonic())):
+            ahead = min(due - time.monotonic(), threading.TIMEOUT_MAX)  # the slowest speed has no end
+            if stop.is_set or (ahead > 0 and not stop.wait(ahead)):
                 return
             yield delta
         if entry.error is not None:

@@ -14,6 +14,7 @@ from llmvision_magic.messages import Delta, Reply
 from llmvision_magic.recording.asked import Asked, asked_by
 from llmvision_magic.recording.file import Line, RecordingFile, line_for
 from llmvision_magic.recording.format import Entry, Timed
+from llmvision_magic.recording.masking import as_recorded
 from llmvision_magic.recording.turns import Turns
 from llmvision_magic.stop import Stop
 
@@ -70,6 +71,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._turns = Turns()
         self._order: list[Slot] = []
+        self._masked: dict[tuple[tuple[str, str], int], Slot] = {}
         # By request: which of the equal ones are in the file, in the order of its lines.
         self._present: dict[tuple[str, str], list[int]] = {}
         self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
@@ -84,8 +86,19 @@ class Recorder:
             found = [self._find(slot) for slot in self._order]
             return [number + 2 for number, line in enumerate(self.file.lines) if line.entry and number not in found]
 
-    def ask(self, asked: Asked, asker: Asker) -> Slot:
-        """Reserve a place for a request that is being sent."""
+    def masked(self) -> list[int]:
+        """Numbers of the lines from which a secret was taken out since the recording began."""
+        with self._lock:
+            found = [self._find(slot) for slot in self._masked.values()]
+            return sorted(number + 2 for number in found if number is not None)
+
+    def ask(self, asked: Asked, asker: Asker, secrets: Iterable[str] = ()) -> Slot:
+        """Reserve a place for a request that is being sent.
+
+        Args:
+            secrets: What may not come into the file. The request's place is that of what will stand there.
+        """
+        asked = as_recorded(asked, secrets)
         slot = Slot(asked, self._turns.take(asked.whole_key, asker), asker)
         with self._lock:
             if all(other.key != slot.key for other in self._order):
@@ -104,8 +117,12 @@ class Recorder:
 
     def keep(self, slot: Slot, entry: Entry, secrets: Iterable[str]) -> None:
         """Bring what came of a request into the file. Never raises for a file: `trouble` says why it did not go."""
-        line = line_for(entry, secrets)
+        line, is_masked = line_for(entry, secrets)
         with self._lock:
+            if is_masked:
+                self._masked[slot.key] = slot
+            else:
+                self._masked.pop(slot.key, None)
             self._owed[slot.key] = (slot, line)
             try:
                 with self.file.alone():
@@ -196,7 +213,7 @@ class RecordingClient:
         """As of the client that is asked."""
         stop = stop or Stop()
         asked = asked_by(request, is_default_model=self._is_default_model)
-        slot = self._recorder.ask(asked, self._asker)
+        slot = self._recorder.ask(asked, self._asker, self._secrets)
         events: list[Timed] = []
         sent = time.monotonic()
         try:

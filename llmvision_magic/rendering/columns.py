@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
     from llmvision_magic.comparison import Comparison
+    from llmvision_magic.messages import Reply
 
 APART = "Side by side; not part of the conversation."
 
@@ -53,9 +54,14 @@ def columns_html(columns: Sequence[Column]) -> str:
     return style(body) + wrapped(body)
 
 
-def columns_plain(heads: Sequence[str], texts: Sequence[str]) -> str:
-    """The replies as text, one under the other."""
-    return "\n\n".join(f"{head}:\n\n{text}" for head, text in zip(heads, texts, strict=True))
+def columns_plain(heads: Sequence[str], replies: Sequence[Reply]) -> str:
+    """The replies as text, one under the other, each with why it did not end by itself."""
+    columns = zip(heads, replies, strict=True)
+    return "\n\n".join("\n\n".join(filter(None, (f"{head}:", one.text, _why(one)))) for head, one in columns)
+
+
+def _why(reply: Reply) -> str:
+    return "" if reply.status == "complete" else reply.notice
 
 
 def comparison_bundle(comparison: Comparison, footers: Sequence[Footer] | None = None) -> dict[str, str]:
@@ -76,18 +82,21 @@ def comparison_bundle(comparison: Comparison, footers: Sequence[Footer] | None =
         footer = telling_what_is_shown(footers[number] if footers else Footer.of(reply), reply, shown)
         columns.append(Column(head, written(parsed, shown) + further_html(reply), footer))
         # What is nested too deeply to be Markdown is a text; a fence of its own keeps it from what follows.
-        tokens += _head_tokens(head) + (parsed if parsed is not None else try_parse(f"~~~~~~\n{shown}") or [])
-    plain = columns_plain(heads, [reply.text for reply in replies])
+        tokens += _paragraph(head, "**x**")
+        tokens += parsed if parsed is not None else try_parse(f"~~~~~~\n{shown}") or []
+        if why := " ".join(_why(reply).split()):
+            tokens += _paragraph(why, "x")
+    plain = columns_plain(heads, replies)
     # All tokens at once: one writer gives all fences one length, so that none can take in what stands below.
     return {"text/html": columns_html(columns), "text/markdown": rewritten(tokens, plain), "text/plain": plain}
 
 
-def _head_tokens(head: str) -> list[Token]:
-    """A head as a paragraph in bold, whatever characters it holds."""
+def _paragraph(text: str, pattern: str) -> list[Token]:
+    """A paragraph of Markdown with a text in the place of its x, whatever characters the text holds."""
     from llmvision_magic.rendering.markdown import parse
 
-    tokens = parse("**x**")
+    tokens = parse(pattern)
     for child in tokens[1].children or []:
         if child.content == "x":
-            child.content = head
+            child.content = text
     return tokens

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import get_args
 
 from llmvision_magic.offering import Format
-from llmvision_magic.settings import BY_NAME, parse_value
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.settings import BY_NAME
 
 Options = Mapping[str, object]
 """Options by their long names, a setting's under the setting's name; what was not said is not in it."""

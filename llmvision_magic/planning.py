@@ -11,7 +11,8 @@ from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
 from llmvision_magic.offering import Format
-from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, parse_value, with_source
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, with_source
 from llmvision_magic.wire import Parameters, Request
 
 GO_ON = (

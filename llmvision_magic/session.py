@@ -20,9 +20,10 @@ from llmvision_magic.offering import offer_of
 from llmvision_magic.pacing import Paced
 from llmvision_magic.planning import Ask, Begun, Plan, checked_name, checked_value, parameters_from, place_of
 from llmvision_magic.sending import send
-from llmvision_magic.settings import Settings, nearest, setting_named
+from llmvision_magic.settings import Settings, setting_named
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import Spent
+from llmvision_magic.words import nearest
 
 ENDING = 1.0
 """Longest wait for replies that are ended with the kernel, in seconds."""

@@ -6,7 +6,6 @@ Precedence: option, conversation, configuration, environment, ``.env`` file, def
 
 from __future__ import annotations
 
-import json
 import os
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.words import closest, nearest
 
 Kind = Literal["text", "integer", "number", "texts", "switch", "json"]
 
@@ -169,25 +170,6 @@ class Value(NamedTuple):
     source: str
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word that begins so, or is most like it: " Did you mean `x`?", or nothing."""
-    known = list(known)
-    close = begun_by(word, known) or closest(word, known, 0.5)
-    return f" Did you mean `{close}`?" if close else ""
-
-
-def begun_by(word: str, known: Iterable[str]) -> str:
-    """The first known word that begins with `word`, of two letters at least; else ""."""
-    return next((one for one in known if one.startswith(word)), "") if len(word) > 1 else ""
-
-
-def closest(word: str, known: Iterable[str], likeness: float) -> str:
-    """The known word most like `word`, if it is as like as that (0 to 1); else ""."""
-    import difflib  # when somebody has mistyped; loading the extension stays cheap
-
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), "")
-
-
 def setting_named(name: str) -> Setting:
     """The setting of that name; ``top-p`` and ``--top-p`` are ``top_p``.
 
@@ -199,99 +181,6 @@ def setting_named(name: str) -> Setting:
         hint = nearest(key, BY_NAME) or f" There are: {', '.join(BY_NAME)}."
         raise InvalidInput(f"There is no setting `{name}`.{hint}")
     return BY_NAME[key]
-
-
-def parse_value(setting: Setting, given: object) -> object:
-    """A value as it is used, from what was written or configured.
-
-    Raises:
-        InvalidInput: The text is not of the setting's kind. Ranges are checked where the request is made.
-    """
-    try:
-        value = _PARSERS[setting.kind](given)
-        if setting.above is not None and not (isinstance(value, int | float) and setting.above < value < 1e6):
-            raise ValueError
-        if setting.words and value not in setting.words:
-            raise ValueError
-        return value
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {given!r}.") from None
-
-
-def _parse_text(given: object) -> str:
-    if not isinstance(given, str) or not given.strip():
-        raise ValueError
-    return given.strip()
-
-
-def _parse_integer(given: object) -> int:
-    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
-        raise ValueError
-    return int(given)  # type: ignore[call-overload, no-any-return]  # a str, int or whole float; else TypeError
-
-
-def _parse_number(given: object) -> float:
-    if isinstance(given, bool):
-        raise ValueError
-    number = float(given)  # type: ignore[arg-type]  # a str or a number; else TypeError
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError
-    return number
-
-
-def _parse_texts(given: object) -> tuple[str, ...]:
-    """One text, a JSON list of texts (as an environment variable holds it), or a sequence of texts."""
-    if isinstance(given, str):
-        parsed = json.loads(given) if given.lstrip().startswith("[") else [given]
-    else:
-        parsed = list(given)  # type: ignore[call-overload]  # any sequence; else TypeError
-    if not all(isinstance(item, str) for item in parsed):
-        raise ValueError
-    return tuple(parsed)
-
-
-def _parse_switch(given: object) -> bool:
-    if isinstance(given, bool):
-        return given
-    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
-    if not isinstance(given, str) or given.strip().lower() not in words:
-        raise ValueError
-    return words[given.strip().lower()]
-
-
-def _parse_json(given: object) -> dict[str, object]:
-    """``KEY=JSON``, several of them, a JSON object, or a mapping. A value that is not JSON is taken as text."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    if isinstance(given, str):
-        if given.lstrip().startswith("{"):
-            parsed = json.loads(given)
-            if not isinstance(parsed, dict):
-                raise ValueError
-            return parsed
-        given = [given]
-    pairs: dict[str, object] = {}
-    for item in given:  # type: ignore[attr-defined]  # a sequence of texts; else TypeError
-        key, equals, text = item.partition("=")
-        if not key.strip() or not equals:
-            raise ValueError
-        try:
-            pairs[key.strip()] = json.loads(text)
-        except ValueError:
-            if text.lstrip()[:1] in ("[", "{", '"'):
-                raise  # it was to be JSON
-            pairs[key.strip()] = text
-    return pairs
-
-
-_PARSERS = {
-    "text": _parse_text,
-    "integer": _parse_integer,
-    "number": _parse_number,
-    "texts": _parse_texts,
-    "switch": _parse_switch,
-    "json": _parse_json,
-}
 
 
 class Environment:

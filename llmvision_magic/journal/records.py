@@ -9,7 +9,8 @@ from typing import Any, get_args
 from llmvision_magic.connections import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
-from llmvision_magic.settings import BY_NAME, parse_value
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.settings import BY_NAME
 
 STATUSES: tuple[str, ...] = get_args(Status)
 

@@ -23,8 +23,9 @@ from llmvision_magic.kernel.pages import (
 )
 from llmvision_magic.kernel.verbs import verb_help
 from llmvision_magic.keys import checked_origin
+from llmvision_magic.parsing import parse_value
 from llmvision_magic.planning import Ask
-from llmvision_magic.settings import Settings, parse_value, setting_named
+from llmvision_magic.settings import Settings, setting_named
 from llmvision_magic.stop import Stop
 from llmvision_magic.usage import read_prices
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.options import OPTIONS
-from llmvision_magic.settings import BY_NAME, REQUEST_PARAMETERS, closest, parse_value, setting_named
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.settings import BY_NAME, REQUEST_PARAMETERS, setting_named
+from llmvision_magic.words import closest
 
 MOST = 8
 """Columns that can still be read."""

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.offering import FORMATS, Format
-from llmvision_magic.settings import SETTINGS, begun_by, closest, nearest, parse_value
+from llmvision_magic.parsing import parse_value
+from llmvision_magic.settings import SETTINGS
+from llmvision_magic.words import begun_by, closest, nearest
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.compared import Compared

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import nearest
+from llmvision_magic.words import nearest
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.commands import Commands

@@ -12,15 +12,14 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from llmvision_magic.errors import Interrupted, InvalidInput
 from llmvision_magic.kernel.failures import Failures
+from llmvision_magic.kernel.front_end import cell_id, execution_id, in_notebook
 from llmvision_magic.kernel.interrupts import interrupting, ordinary_interrupts
 from llmvision_magic.settings import BY_NAME, SETTINGS
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.arrival import Outcome, View
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.kernel.background import Background
-    from llmvision_magic.kernel.compared import Compared
+    from llmvision_magic.kernel.asking import Asking
     from llmvision_magic.kernel.options import CellLine
     from llmvision_magic.messages import Content
     from llmvision_magic.planning import Ask
@@ -32,8 +31,6 @@ Written = TypeVar("Written")
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
-
-NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."
 
 EMPTY = (
     "The cell has no prompt: write what you ask in the lines below `%%chat`.\n\n"
@@ -79,7 +76,7 @@ class ChatMagics(Magics):
         self._session: Session | None = None
         self.kept = kept
         self.failures = Failures(shell)
-        self._background: Background | None = None
+        self._asking: Asking | None = None
         self._closing: list[Callable[[], None]] = []
         self._panels: dict[str, tuple[str, Callable[[], None]]] = {}
 
@@ -100,6 +97,14 @@ class ChatMagics(Magics):
             # At the kernel's orderly end, before the connections are closed: else a reply would seem cut by the server.
             atexit.register(self._session.end_replies)
         return self._session
+
+    @property
+    def _asks(self) -> Asking:
+        if self._asking is None:
+            from llmvision_magic.kernel.asking import Asking
+
+            self._asking = Asking(self)
+        return self._asking
 
     def cell_chat(self, line: str, cell: str) -> None:
         """``%%chat``: the body of the cell is the prompt."""
@@ -129,7 +134,7 @@ class ChatMagics(Magics):
             options=options.kept,
             written=prompt,
         )
-        self._submit(ask, options, stop)
+        self._asks.submit(ask, options, stop)
 
     def line_chat(self, line: str) -> None:
         """``%chat VERB …``"""
@@ -168,7 +173,7 @@ class ChatMagics(Magics):
         stop = Stop()
         with interrupting(stop):
             content, notes = self._composed(prompt, CellLine(), stop)
-            self._submit(
+            self._asks.submit(
                 Ask(content, notes=notes, typed=None if content == prompt else prompt, written=prompt), CellLine(), stop
             )
 
@@ -188,13 +193,13 @@ class ChatMagics(Magics):
             with ordinary_interrupts(stop):
                 composed = fix_prompt(failure, values)
             ask = Ask(composed.content, notes=composed.notes, format="correction", options={"format": "correction"})
-            self._submit(ask, CellLine(), stop)
+            self._asks.submit(ask, CellLine(), stop)
 
     def submit(self, ask: Ask, options: CellLine) -> None:
         """Ask as a cell with these options would."""
         stop = Stop()
         with interrupting(stop):
-            self._submit(ask, options, stop)
+            self._asks.submit(ask, options, stop)
 
     def next_cell(self, text: str) -> None:
         """Put a new cell below this one; in a terminal, the next input."""
@@ -209,9 +214,7 @@ class ChatMagics(Magics):
         Raises:
             InvalidInput: There is none.
         """
-        if self._background is None:
-            raise InvalidInput(NONE_RUNNING)
-        return self._background.stop(which)
+        return self._asks.stop_background(which)
 
     def when_closed(self, action: Callable[[], None]) -> Callable[[], None]:
         """Have something done when the extension is unloaded.
@@ -231,8 +234,8 @@ class ChatMagics(Magics):
         """Close the panels, end what runs in the background, and let go of the journal: the extension is unloaded."""
         for action in list(self._closing):
             action()
-        if self._background is not None:
-            self._background.close()
+        if self._asking is not None:
+            self._asking.close()
         if self._session is not None:
             atexit.unregister(self._session.end_replies)
             self._session.end_replies()
@@ -240,7 +243,7 @@ class ChatMagics(Magics):
 
     def page(self, markdown: str) -> None:
         """Show a page of ours."""
-        if self._in_notebook:
+        if in_notebook(self._shell):
             from llmvision_magic.messages import Reply
             from llmvision_magic.rendering import Footer, reply_bundle
 
@@ -256,12 +259,12 @@ class ChatMagics(Magics):
         Raises:
             InvalidInput: This is no notebook, or what docks it is not installed.
         """
-        if not self._in_notebook:
+        if not in_notebook(self._shell):
             raise InvalidInput("A chat panel needs a notebook; here `%%chat` and `%chat ask TEXT` answer.")
         from llmvision_magic.panel import ChatPanel
         from llmvision_magic.panel.docking import docked
 
-        cell, execution = self._cell_id(), self._execution()
+        cell, execution = cell_id(self._shell), execution_id(self._shell)
         ran, close = self._panels.get(cell or "", (execution, None))
         if side:
             panel = docked(lambda: ChatPanel(conversation))
@@ -334,107 +337,3 @@ class ChatMagics(Magics):
         secrets = [*secret_values(settings.environment.variables()), *([key.secret] if key else [])]
         namespace = {"Err": self.failures.errors(), **self._shell.user_ns}
         return Values(namespace, secrets, settings.whole("value_limit"), self.failures.name_cell)
-
-    def _submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
-        ask = ask._replace(cell=self._cell_id(), execution=self._execution())
-        if options.dry_run:
-            self._dry_run(ask, options)
-        elif options.compare is not None:
-            self._compare(ask, options, options.compare, stop)
-        elif options.background:
-            self._ask_in_background(ask, options)
-        else:
-            self._ask(ask, options, stop)
-
-    def _ask_in_background(self, ask: Ask, options: CellLine) -> None:
-        if self._background is None:
-            from llmvision_magic.kernel.background import Background
-
-            self._background = Background(self.session, self._shell)
-        settings = self.settings(self._conversation(ask), options.given)
-        self._background.ask(ask, settings, options.out)
-
-    def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
-        settings = self.settings(self._conversation(ask), options.given)
-        view = self._view(as_text=ask.format == "text")
-        try:
-            outcome = self.session.ask(ask, settings, view, stop)
-        except BaseException:
-            view.leave()
-            raise
-        if options.out and (outcome.reply.text or outcome.error is None):
-            self._shell.user_ns[options.out] = outcome.reply
-        if outcome.offer is not None and outcome.offer.cell:
-            self._shell.set_next_input(outcome.offer.cell, replace=False)
-        self._raise(outcome)
-
-    def _compare(self, ask: Ask, options: CellLine, compared: Compared, stop: Stop) -> None:
-        from llmvision_magic.kernel.comparing import compare
-
-        asked = [self.session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
-        publisher = self._shell.display_pub if self._in_notebook else None
-        comparison, error = compare(self.session, compared, asked, publisher, stop)
-        if options.out and (error is None or any(reply.text for reply in comparison)):
-            self._shell.user_ns[options.out] = comparison
-        if error is not None:
-            raise error
-
-    def _each(self, ask: Ask, options: CellLine, compared: Compared) -> list[tuple[Ask, Settings]]:
-        """What is asked with each value, and with which settings."""
-        conversation = self._conversation(ask)
-        return [
-            (
-                ask._replace(once=True, column=column, ordinal=ordinal),
-                self.settings(conversation, compared.given(value, options.given)),
-            )
-            for column, (value, ordinal) in enumerate(zip(compared.values, compared.ordinals(), strict=True))
-        ]
-
-    def _conversation(self, ask: Ask) -> Conversation | None:
-        return self.session.conversations.get(ask.conversation or self.session.current)
-
-    def _raise(self, outcome: Outcome) -> None:
-        """End the cell as the reply ended, so that *Run All* stops where it should."""
-        if outcome.error is None:
-            return
-        if outcome.error_is_shown:
-            outcome.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
-        raise outcome.error
-
-    def _dry_run(self, ask: Ask, options: CellLine) -> None:
-        from llmvision_magic.kernel.dry_run import dry_run_page
-
-        each = [(ask, self.settings(self._conversation(ask), options.given))]
-        if options.compare is not None:
-            each = self._each(ask, options, options.compare)
-        self.page("\n\n".join(dry_run_page(self.session.plan(one, settings)) for one, settings in each))
-
-    @property
-    def _in_notebook(self) -> bool:
-        return hasattr(self._shell, "kernel")
-
-    def _view(self, *, as_text: bool = False) -> View:
-        if self._in_notebook:
-            from llmvision_magic.kernel.notebook import NotebookView
-
-            return NotebookView(self._shell.display_pub, as_text=as_text)
-        from llmvision_magic.kernel.terminal import view_for
-
-        return view_for(sys.stdout, as_text=as_text)
-
-    def _cell_id(self) -> str | None:
-        """The running cell's id, which front ends send in the request's metadata."""
-        if not self._in_notebook:
-            return None
-        cell_id = self._request().get("metadata", {}).get("cellId")
-        return cell_id if isinstance(cell_id, str) else None
-
-    def _execution(self) -> str:
-        """Which run of a cell this is."""
-        message_id = self._request().get("header", {}).get("msg_id") if self._in_notebook else None
-        return str(message_id or self._shell.execution_count)
-
-    def _request(self) -> dict[str, Any]:
-        """The front end's request to run the cell."""
-        parent: dict[str, Any] = self._shell.kernel.get_parent() or {}
-        return parent

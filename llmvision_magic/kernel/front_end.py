@@ -1,0 +1,33 @@
+"""What the front end says of the cell that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Shell = Any
+"""IPython's shell; IPython publishes no types for what is used here."""
+
+
+def in_notebook(shell: Shell) -> bool:
+    """Whether it is a kernel, and no terminal."""
+    return hasattr(shell, "kernel")
+
+
+def cell_id(shell: Shell) -> str | None:
+    """The running cell's id, which front ends send in the request's metadata."""
+    if not in_notebook(shell):
+        return None
+    found = _request(shell).get("metadata", {}).get("cellId")
+    return found if isinstance(found, str) else None
+
+
+def execution_id(shell: Shell) -> str:
+    """Which run of a cell this is."""
+    message_id = _request(shell).get("header", {}).get("msg_id") if in_notebook(shell) else None
+    return str(message_id or shell.execution_count)
+
+
+def _request(shell: Shell) -> dict[str, Any]:
+    """The front end's request to run the cell."""
+    parent: dict[str, Any] = shell.kernel.get_parent() or {}
+    return parent

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from kernels import DEADLINE, Cell, Kernel
+import pytest
+from kernels import DEADLINE, Kernel, running_kernel
+
+
+@pytest.fixture(scope="module")
+def kernel_process(chat_server_process) -> Iterator[Kernel]:
+    """One kernel for a file of tests; each test loads the extension anew."""
+    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def page(kernel) -> PanelPage:
+    """A panel that goes with the current conversation."""
+    return PanelPage(kernel)
 
 
 class PanelPage:
@@ -127,6 +141,3 @@ def shown_text(page: PanelPage, turn: str) -> str:
             else:
                 assert message["turn"]["parts"] == parts, "a part is missing"
     return "".join(blocks) + tail
-
-
-__all__ = ["Cell", "PanelPage", "sent", "shown_text"]

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kernels import Kernel, next_cell, running_kernel
-from panels import PanelPage, sent
+from kernels import next_cell
+from panels import PanelPage, kernel_process, page, sent
 from servers.scripting import done, sse, stream, wait
 
-
-@pytest.fixture(scope="module")
-def kernel_process(chat_server_process) -> Iterator[Kernel]:
-    """One kernel for this file; each test loads the extension anew."""
-    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
-        yield kernel
-
-
-@pytest.fixture
-def page(kernel) -> PanelPage:
-    """A panel that goes with the current conversation."""
-    return PanelPage(kernel)
+__all__ = ["kernel_process", "page"]
 
 
 HARM = "{{open('harm', 'w').close()}}"

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from kernels import Kernel, running_kernel
-from panels import PanelPage, sent, shown_text
+from panels import PanelPage, kernel_process, page, sent, shown_text
 from servers.scripting import done, failure, sse, stream, text_stream, wait
 
 from llmvision_magic.rendering import reply_html
 
-
-@pytest.fixture(scope="module")
-def kernel_process(chat_server_process) -> Iterator[Kernel]:
-    """One kernel for this file; each test loads the extension anew."""
-    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
-        yield kernel
-
-
-@pytest.fixture
-def page(kernel) -> PanelPage:
-    """A panel that goes with the current conversation."""
-    return PanelPage(kernel)
+__all__ = ["kernel_process", "page"]
 
 
 def test_panel_and_cells_are_one_conversation(kernel, page, chat_server):

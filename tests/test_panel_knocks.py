@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from kernels import Cell, Kernel, running_kernel
-from panels import PanelPage
+from kernels import Cell, Kernel
+from panels import PanelPage, kernel_process, page
 from servers.scripting import done, sse, stream, wait
 
-
-@pytest.fixture(scope="module")
-def kernel_process(chat_server_process) -> Iterator[Kernel]:
-    """One kernel for this file; each test loads the extension anew."""
-    with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
-        yield kernel
-
-
-@pytest.fixture
-def page(kernel) -> PanelPage:
-    """A panel that goes with the current conversation."""
-    return PanelPage(kernel)
+__all__ = ["kernel_process", "page"]
 
 
 BUSY = "import threading, time\ngo = threading.Event()\nprint('running', flush=True)\ngo.wait(30)"

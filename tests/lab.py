@@ -151,7 +151,13 @@ class Notebook:
     def run_all(self) -> None:
         """Run all cells, and note how the text of each cell's output grows."""
         self.page.evaluate(WATCH)
-        self.command("notebook:run-all-cells")
+        self.page.evaluate(
+            """() => {
+              window.ranAll = false;
+              const ran = window.jupyterapp.commands.execute('notebook:run-all-cells');
+              void ran.finally(() => { window.ranAll = true; });
+            }"""
+        )
 
     def wait_idle(self) -> None:
         """Wait until nothing runs or waits."""
@@ -159,7 +165,9 @@ class Notebook:
         () => {
           const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(one => one.textContent);
           const status = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status;
-          return status === 'idle' && prompts.some(text => /\\d/.test(text)) && !prompts.some(text => /\\*/.test(text));
+          // What was saved with the notebook has numbers too, until the cells run.
+          const isOver = window.ranAll !== false && status === 'idle';
+          return isOver && prompts.some(text => /\\d/.test(text)) && !prompts.some(text => /\\*/.test(text));
         }
         """
         self.page.wait_for_function(condition, timeout=180_000)

@@ -332,7 +332,7 @@ def test_key_that_is_a_word_of_the_lesson_is_masked_and_the_lesson_replays(kerne
         for _ in range(2):
             answers = ["password is none.", "So it is."] if where == "reply" else ["None is.", "So it is."]
             chat_server.script(*(text_stream(answer) for answer in answers), *[text_stream("No.")] * 2)
-            kernel.ok("%reload_ext llmvision_magic")
+            kernel.load_anew()
             kernel.ok("%chat record lesson.jsonl")
             for cell in cells:
                 kernel.ok(cell)
@@ -342,7 +342,7 @@ def test_key_that_is_a_word_of_the_lesson_is_masked_and_the_lesson_replays(kerne
             sizes.append(lesson.read_bytes())
         assert sizes[0] == sizes[1]
         assert "password" not in lesson.read_text()
-        kernel.ok("%reload_ext llmvision_magic")
+        kernel.load_anew()
         kernel.ok("%chat replay lesson.jsonl")
         with_key = [kernel.ok(cell).only.plain for cell in cells]
         shown = kernel.run("%%chat -n other\nIs password a bad one?").plain

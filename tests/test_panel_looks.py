@@ -59,7 +59,7 @@ def settle(page: Page) -> None:
     """Let what fades end, so that it is seen as it stays."""
     page.evaluate(
         "() => Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity)"
-        ".map((one) => one.finished))"
+        ".map((one) => one.finished.catch(() => {})))"  # one whose element goes is cancelled
     )
 
 

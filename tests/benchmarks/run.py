@@ -7,6 +7,7 @@ the machine does falls on all of them alike. Quoted are medians, and from where 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -27,6 +28,8 @@ from panel import REPLIES, PanelMeasured, measure_panel, panel_rows
 from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
 from tables import compared, comparison, judged
+
+import llmvision_magic
 
 LIMIT = 60.0
 """Seconds a reply may take before its cell is interrupted; the longest takes 5 s to be sent."""
@@ -144,6 +147,8 @@ def load() -> str:
 def main() -> None:
     options = arguments()
     before, began = load(), time.monotonic()
+    # As an installer does; an editable package that Python may not write beside would be compiled in every kernel.
+    compileall.compile_dir(Path(llmvision_magic.__file__).parent, quiet=1)
     with running_server() as server, tempfile.TemporaryDirectory(prefix="llmvision-bench-") as folder:
         benchmark = Benchmark(options, server, Path(folder))
         benchmark.measure()

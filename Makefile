@@ -43,7 +43,6 @@ specifications: .venv/test.done
 
 # Numbers of replies that stream into a notebook, about ten minutes; for a first look: make bench BENCH=--quick
 bench: .venv/test.done browser
-	$(BIN)/python -m compileall -q llmvision_magic  # as an installed package is
 	$(BIN)/python tests/benchmarks/run.py $(BENCH)
 
 .venv/python.done:

@@ -155,6 +155,25 @@ def test_arrows_recall_earlier_prompts_and_the_draft_comes_back(page: Page):
     expect(panel.input).to_have_value("draft")
 
 
+def test_recall_and_completion_can_be_undone(page: Page):
+    panel = Panel(page, [turn(1, "First")])
+    expect(panel.turn("t1")).to_be_visible()
+    panel.answer("names", {"kind": "names", "key": "", "names": ["measurements"]})
+    panel.input.press_sequentially("draft")
+    panel.input.press("Home")
+    panel.input.press("ArrowUp")
+    expect(panel.input).to_have_value("First")
+    panel.input.press("Control+z")
+    expect(panel.input).to_have_value("draft")
+    panel.input.press("End")
+    panel.input.press_sequentially(" {{meas")
+    expect(panel.root.locator(".lp-names li")).to_have_count(1)
+    panel.input.press("Enter")
+    expect(panel.input).to_have_value("draft {{measurements}}")
+    panel.input.press("Control+z")
+    expect(panel.input).to_have_value("draft {{meas")
+
+
 def test_a_recalled_prompt_is_as_it_was_typed(page: Page):
     """What the transcript shows is rendered; the kernel knows what was typed."""
     panel = Panel(page, [turn(1, "Say **this** of {{df}}")])

@@ -332,6 +332,26 @@ def test_kernel_that_is_gone_is_said(page: Page, lab: Lab, chat_server):
         picture(page, "panel-gone-light")
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "sessionContext.changeKernel({ name: 'python3' })",
+        "sessionContext.sessionManager.shutdownAll()",
+    ],
+    ids=["another kernel", "all are shut down"],
+)
+def test_kernel_that_is_exchanged_is_said(page: Page, lab: Lab, chat_server, end: str):
+    """A panel belongs to one kernel; what was typed is still there."""
+    with opened(page, lab) as there:
+        there.ask("one")
+        expect(there.turn(0)).to_have_attribute("data-status", "complete")
+        there.input.fill("Not sent yet")
+        page.evaluate(f"() => {{ void window.jupyterapp.shell.currentWidget.{end}; }}")
+        expect(there.panel).to_contain_text("The kernel that this panel belongs to is gone.")
+        expect(there.input).to_be_disabled()
+        expect(there.input).to_have_value("Not sent yet")
+
+
 def test_failed_prompt_says_why_and_can_be_tried_again(page: Page, lab: Lab, chat_server):
     """One sentence, and a button."""
     chat_server.script(failure(403, "You may not."))

@@ -113,6 +113,22 @@ def test_a_reply_that_ends_with_an_open_block_keeps_it(page: Page):
     expect(panel.turn("t1").locator(".lp-notice")).to_have_text("Interrupted.")
 
 
+def test_code_does_not_move_when_it_is_finished(page: Page):
+    """It gets its buttons then."""
+    panel = Panel(page, [turn(1, reply=None)], busy="t1")
+    code = "```python\nprint(1)\n```"
+    panel.more("t1", 0, [block("Before.")], block(code))
+    places = "() => [...document.querySelectorAll('.lp-reply .llmvm :is(p, pre)')].map((one) => one.offsetTop)"
+    before = page.evaluate(places)
+    panel.more("t1", 1, [block(code), block("After.")], None)
+    panel.more("t1", 3, [], block(code))
+    assert page.evaluate(places)[: len(before)] == before
+    panel.show_turn(turn(1, reply=None, status="complete"))
+    first, code_top, after, second = page.evaluate(places)[:4]
+    assert [first, code_top] == before[:2]
+    assert code_top - first == second - after
+
+
 def test_parts_of_one_block_stand_close(page: Page):
     panel = Panel(page, [turn(1, reply=None)], busy="t1")
     panel.more("t1", 0, [block("- one", joined=True)], block("- two"))

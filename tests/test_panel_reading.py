@@ -99,6 +99,40 @@ def test_older_turns_come_above_without_moving_the_reader(page: Page):
     assert len(panel.sent("show")) == 4
 
 
+def test_fetching_older_turns_moves_nothing(page: Page):
+    """Neither when it begins, nor when they are there: a kernel takes its time to answer."""
+    panel = Panel(page, [turn(number) for number in range(1, 121)])
+    expect(panel.turn("t120")).to_be_visible()
+    panel.frames()
+    page.evaluate(
+        """() => {
+          const { page } = kernel;
+          kernel.page = (...asked) => setTimeout(() => page.call(kernel, ...asked), 100);
+        }"""
+    )
+    moved = page.evaluate(
+        """async () => {
+          const frame = () => new Promise((done) => requestAnimationFrame(done));
+          const scroller = document.querySelector('.lp-scroller');
+          const { left, top, width, height } = scroller.getBoundingClientRect();
+          const seen = () => document.elementFromPoint(left + width / 2, top + height / 2).closest('.lp-turn');
+          const moved = [];
+          while (!document.querySelector('[data-turn=t61]')) {
+            const step = Math.min(40, scroller.scrollTop);
+            const mark = seen();
+            const before = mark.getBoundingClientRect().top;
+            scroller.scrollTop -= step;
+            for (let frames = 0; frames < 3; frames += 1) {
+              await frame();
+              moved.push(mark.getBoundingClientRect().top - before - step);
+            }
+          }
+          return moved;
+        }"""
+    )
+    assert max(map(abs, moved)) < 2, moved
+
+
 def test_the_reader_stays_when_the_panel_becomes_narrow(page: Page):
     panel = Panel(page, [turn(1, reply=LONG), turn(2, reply=LONG)])
     panel.wait_sent("show")

@@ -39,6 +39,7 @@ def test_a_new_conversation_is_begun(page: Page):
     panel = Panel(page)
     panel.button("New conversation").click()
     assert panel.wait_sent("new")[0]["name"] == ""
+    expect(panel.input).to_be_focused()
 
 
 def test_a_conversation_is_renamed(page: Page):

@@ -135,6 +135,16 @@ def test_a_refused_button_says_why(page: Page):
     expect(panel.root.get_by_role("alert")).to_contain_text("A reply is arriving; stop it first.")
 
 
+def test_an_old_refusal_goes_with_the_next_thing_that_is_done(page: Page):
+    panel = Panel(page, [turn(1)])
+    panel.answer("retry", {"kind": "sorry", "key": "", "text": "A reply is still arriving."})
+    tool(panel, "t1", "Retry").click()
+    expect(panel.root.get_by_role("alert")).to_contain_text("A reply is still arriving.")
+    panel.answer("retry", {"kind": "done", "key": ""})
+    tool(panel, "t1", "Retry").click()
+    expect(panel.root.get_by_role("alert")).to_be_hidden()
+
+
 def test_a_turn_that_is_left_out_is_dimmed_says_so_and_can_be_taken_in(page: Page):
     panel = Panel(page, [turn(1), turn(2)])
     colour = "() => getComputedStyle(document.querySelector('[data-turn=t1] .lp-reply')).color"
@@ -156,6 +166,18 @@ def test_versions_of_a_turn_are_walked(page: Page):
     expect(panel.turn("t1").get_by_role("button", name="Next version")).to_have_attribute("aria-disabled", "true")
     panel.show_turn(turn(1))
     expect(panel.turn("t1").get_by_role("button", name="Previous version")).to_be_hidden()
+
+
+def test_versions_are_walked_by_keyboard(page: Page):
+    """The version that takes the place has the focus where the other had it."""
+    panel = Panel(page, [turn(1, id="b", siblings=["a", "b"])])
+    back = panel.turn("b").get_by_role("button", name="Previous version")
+    back.focus()
+    back.press("Enter")
+    panel.wait_sent("branch")
+    other = turn(1, id="a", siblings=["a", "b"])
+    panel.say({"kind": "turns", "conversation": "main", "before": None, "turns": [other], "more": False, "total": 1})
+    expect(panel.turn("a").get_by_role("button", name="Previous version")).to_be_focused()
 
 
 def test_a_prompt_is_edited_in_its_place_and_sent_again(page: Page):

@@ -29,6 +29,7 @@ export class TurnActions {
   async run(action, button) {
     const turn = this.#turnOf(button);
     if (!turn || !(action in this.#doing)) return;
+    this.#refuse("");
     try {
       await this.#doing[action](turn, button);
     } catch (error) {

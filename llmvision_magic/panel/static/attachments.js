@@ -93,13 +93,18 @@ export class Attachments {
 async function read(file) {
   const { size } = file;
   if (size > LARGEST) throw new Error(`it has ${sizeInWords(size)}, and a file may have up to ${sizeInWords(LARGEST)}`);
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const bytes = new Uint8Array(await file.arrayBuffer().catch(unreadable));
   const entry = { name: nameOf(file), bytes, type: file.type };
   if (IMAGES.includes(file.type)) return entry;
   if (file.type.startsWith("image/") || !isText(bytes)) {
     throw new Error("it is neither a text nor an image as PNG, JPEG, GIF or WebP");
   }
   return { ...entry, type: file.type.startsWith("text/") ? file.type : "text/plain" };
+}
+
+// Of a folder the browser says no more than that it could not be found.
+function unreadable() {
+  throw new Error("it cannot be read, as a folder cannot; drop the files in it");
 }
 
 function isText(bytes) {

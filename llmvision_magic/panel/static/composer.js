@@ -1,7 +1,7 @@
 // Where one types: the input, its files, and the one button that sends or stops.
 
 import { Attachments, filesOf } from "./attachments.js";
-import { freshId, growing, icon, iconButton, make, setText, wordButton } from "./elements.js";
+import { freshId, growing, icon, iconButton, make, setText, typeInto, wordButton } from "./elements.js";
 import { NamesList } from "./names.js";
 import { Recall } from "./recall.js";
 import { disable, name } from "./turn.js";
@@ -83,7 +83,7 @@ export class Composer {
   }
 
   put(text, raw = false) {
-    this.area.value = text;
+    if (this.area.value !== text) typeInto(this.area, text);
     this.#raw = raw;
     this.#grown.fit();
     this.#refresh();

@@ -91,6 +91,7 @@ export class ConversationsHead {
   async #tell(message) {
     try {
       await this.#link.tell(message);
+      this.#refuse("");
       return true;
     } catch (error) {
       this.#refuse(error.message);

@@ -84,6 +84,18 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+const TYPED = 10_000; // characters; browsers type long texts slowly
+
+// Put a text in place of what stands between two places of a textarea, as if it were typed: it can be undone. A browser
+// without that command, or one that has the focus elsewhere, just gets the text.
+export function typeInto(area, text, from = 0, to = area.value.length) {
+  const isHeld = area.getRootNode().activeElement === area;
+  if (isHeld) area.setSelectionRange(from, to);
+  const canType = isHeld && text.length + to - from <= TYPED;
+  if (canType && document.execCommand(text ? "insertText" : "delete", false, text)) return;
+  area.setRangeText(text, from, to, "end");
+}
+
 // A textarea that is as high as its text, or as its placeholder. The text stands in an unseen copy below it, which gives the height: nothing
 // is measured, so nothing jumps. The bound is in the style.
 export function growing(textarea) {

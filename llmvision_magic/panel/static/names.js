@@ -1,6 +1,6 @@
 // Names of the notebook while `{{…}}` is typed: a list above the input. The text stays in the input, and so does the focus.
 
-import { freshId, make } from "./elements.js";
+import { freshId, make, typeInto } from "./elements.js";
 
 // A name as Python knows it, with its dots or without, before the cursor.
 const NAME = /[\p{L}\p{M}\p{N}_.]*$/u;
@@ -122,7 +122,7 @@ export class NamesList {
     const replaced = name.startsWith(typed) ? typed : LAST.exec(before)[0];
     const closing = after.startsWith("}}") ? "" : "}}";
     this.close();
-    this.#area.setRangeText(name + closing, selectionStart - replaced.length, selectionStart, "end");
+    typeInto(this.#area, name + closing, selectionStart - replaced.length, selectionStart);
     if (!closing) this.#area.setSelectionRange(this.#area.selectionStart + 2, this.#area.selectionStart + 2);
     this.#area.dispatchEvent(new Event("input", { bubbles: true }));
   }

@@ -110,6 +110,15 @@ export function watchKernel(model, onGone, onBack) {
     session.statusChanged.connect(changed);
     undo.push(() => session.statusChanged.disconnect(changed));
   }
+  if (session?.kernelChanged?.connect) {
+    let id = session.session?.kernel?.id ?? null; // null while the page still looks for it
+    const changed = (_, { newValue }) => {
+      if (id !== null && newValue?.id !== id) gone();
+      id ??= newValue?.id ?? null;
+    };
+    session.kernelChanged.connect(changed);
+    undo.push(() => session.kernelChanged.disconnect(changed));
+  }
   if (session?.connectionStatusChanged?.connect) {
     let away = false;
     const changed = (_, status) => {

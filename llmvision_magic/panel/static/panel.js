@@ -176,7 +176,9 @@ class PanelView {
       this.#transcript.toEnd();
       this.#composer.area.focus({ preventScroll: true });
     } else if (action === "settings") this.#openSettings(!this.#drawer.isOpen);
-    else if (this.#head.run(action)) return;
+    else if (this.#head.run(action)) {
+      if (action === "new-conversation") this.#composer.area.focus({ preventScroll: true });
+    }
     else if (action === "example") this.#composer.offer(button.textContent, button.dataset.marked);
     else this.#actions.run(action, button);
   }

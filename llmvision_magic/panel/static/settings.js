@@ -64,6 +64,7 @@ export class SettingsDrawer {
       this.#refuse(`This may have up to ${most} characters, got ${got}; nothing was changed.`);
       return false;
     }
+    this.#refuse("");
     this.#model.set(name, value);
     this.#model.save_changes();
     this.show();

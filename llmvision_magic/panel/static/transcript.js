@@ -88,14 +88,27 @@ export class Transcript {
   change(act) {
     const root = this.element.getRootNode();
     const held = this.#column.contains(root.activeElement) ? root.activeElement : null;
+    const place = held && this.#placeOf(held);
     let result;
     this.#reader.keep(() => {
       result = act();
     });
     const moved = root.activeElement !== held && this.#column.contains(root.activeElement);
     const isLost = held && !moved && (!held.isConnected || held.getClientRects().length === 0);
-    if (isLost) this.#fallback()?.focus({ preventScroll: true });
+    if (isLost) (this.#successor(place) ?? this.#fallback())?.focus({ preventScroll: true });
     return result;
+  }
+
+  // Where a button stands: in which turn from the top, and what it does.
+  #placeOf(element) {
+    const id = element.closest("[data-turn]")?.dataset.turn;
+    return { index: this.turns.findIndex((turn) => turn.id === id), action: element.dataset.do };
+  }
+
+  // The button that does the same for the version of the turn that has taken its place.
+  #successor({ index, action }) {
+    const button = action && this.turns[index]?.element.querySelector(`[data-do="${action}"]`);
+    return button?.getClientRects().length ? button : null;
   }
 
   // `turns` of the protocol: a page of older turns, or the newest ones.
@@ -245,10 +258,14 @@ export class Transcript {
     const first = this.turns[0]?.id;
     if (!first || this.#asksOlder === first) return;
     this.#asksOlder = first;
-    setText(this.#older, "Fetching older turns …");
-    this.#older.hidden = false;
+    this.change(() => {
+      setText(this.#older, "Fetching older turns …");
+      this.#older.hidden = false;
+    });
     await this.#ask(first);
-    this.#older.hidden = true;
+    this.change(() => {
+      this.#older.hidden = true;
+    });
     this.#asksOlder = null;
     if (this.turns[0]?.id !== first) this.#moved();
   }

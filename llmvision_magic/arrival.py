@@ -109,9 +109,8 @@ class Outcome(NamedTuple):
             facts.append("replayed")
         elif self.embedded:
             facts.append("embedded model")
-        if reply.usage and reply.usage.completion_tokens is not None:
-            asked = f"{reply.usage.prompt_tokens:,} → " if reply.usage.prompt_tokens is not None else ""
-            facts.append(f"{asked}{reply.usage.completion_tokens:,} tokens")
+        if reply.usage and reply.usage.words:
+            facts.append(reply.usage.words)
         if reply.seconds is not None:
             facts.append(f"{reply.seconds:.1f} s")
         if self.left_out:
@@ -300,7 +299,7 @@ class Arrival:
             return f"Ended at the limit of tokens ({limit})."
         if reply.finish_reason == "content_filter":
             return "Ended by the server's content filter."
-        if not reply.text:
+        if not reply.text.strip():
             return "The server sent an empty reply."
         if reply.text == self._begun:
             return "The model added nothing: it takes the reply to be whole."

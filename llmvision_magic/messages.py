@@ -50,6 +50,14 @@ class Usage(NamedTuple):
     completion_tokens: int | None = None
     total_tokens: int | None = None
 
+    @property
+    def words(self) -> str:
+        """For a footer: "38 → 251 tokens"; "" where the server did not tell how long the reply is."""
+        if self.completion_tokens is None:
+            return ""
+        asked = f"{self.prompt_tokens:,} → " if self.prompt_tokens is not None else ""
+        return f"{asked}{self.completion_tokens:,} token{'' if self.completion_tokens == 1 else 's'}"
+
 
 @dataclass(slots=True)
 class Delta:

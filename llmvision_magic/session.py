@@ -37,6 +37,7 @@ class Session:
         conversations: By name, in order of their creation; never empty.
         current: Name of the conversation that is used when none is named.
         spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
+        footers: By turn, facts about its reply, as they stand under it; of those that arrived in this kernel.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         stops: By turn whose reply arrives: ends it.
         watchers: Who sees what happens here; `watch` adds one.
@@ -51,6 +52,7 @@ class Session:
         self.conversations = {"main": Conversation("main")}
         self.current = "main"
         self.spent: dict[tuple[str, str], Spent] = {}
+        self.footers: dict[str, list[str]] = {}
         self.arriving: dict[str, threading.Event] = {}
         self.models: dict[str, list[str]] = {}
         self.stops: dict[str, Stop] = {}
@@ -348,6 +350,8 @@ class Session:
         if outcome.is_shown:
             unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))
             outcome = outcome._replace(unkept=" ".join(unkept))
+            if turn is not None:
+                self.footers[turn.id] = outcome.facts()
         arrival.show(outcome)
         if stop.is_set and outcome.error is None:
             # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.

@@ -303,11 +303,27 @@ def test_hostile_messages_of_the_page_change_nothing(kernel, page, chat_server):
     assert page.state["conversation"] == "main"
 
 
+def test_model_that_holds_is_told_with_where_it_comes_from(kernel, page):
+    """Also where nobody has chosen one."""
+    assert page.state["effective"]["model"] == {"value": "SenseCharacter-20250124-01", "source": "default"}
+    kernel.ok("%chat set model other")
+    page.until(lambda: page.state["model"] == "other")
+
+
+def test_reply_of_blanks_alone_is_called_empty(kernel, page, chat_server):
+    """Nobody sees what it holds."""
+    chat_server.script(text_stream(" \n\n  "))
+    page.ask("blank")
+    assert page.ended("blank")["notice"] == "The server sent an empty reply."
+
+
 def test_two_panels_of_one_conversation_agree(kernel, chat_server):
     """Each gets what happens through the other."""
     left, right = PanelPage(kernel), PanelPage(kernel)
     left.ask("hello")
     assert left.ended("hello")["id"] == right.ended("hello")["id"]
+    later = PanelPage(kernel)
+    assert {tuple(one.turns()[0]["facts"]) for one in (left, right, later)} == {tuple(left.ended("hello")["facts"])}
     right.set(temperature=0.5)
     left.until(lambda: left.state["temperature"] == 0.5)
     assert [turn["id"] for turn in left.turns()] == [turn["id"] for turn in right.turns()]

@@ -19,8 +19,7 @@ class ArrivingReply:
 
     Args:
         send: Sends what is new to the page.
-        end: Called once when the reply has ended: with its HTML, or None where the blocks that were sent are all of it;
-            and with what came of it, or None when that is not known.
+        end: Called once when the reply has ended: with its HTML, or None where the blocks that were sent are all of it.
 
     Attributes:
         parts: Messages of the reply that the page was sent. It knows by the number of each whether one was lost.
@@ -28,7 +27,7 @@ class ArrivingReply:
 
     interval = INTERVAL
 
-    def __init__(self, send: Callable[[Json], None], end: Callable[[str | None, Outcome | None], None]) -> None:
+    def __init__(self, send: Callable[[Json], None], end: Callable[[str | None], None]) -> None:
         self._send = send
         self._end = end
         self._arrived = Arrived()
@@ -92,7 +91,7 @@ class ArrivingReply:
                 html = None
         except Exception:  # what was shown stays
             html = None
-        self._conclude(html, outcome)
+        self._conclude(html)
 
     def shown_html(self) -> str:
         """What the page shows when its blocks are all of the reply."""
@@ -100,13 +99,13 @@ class ArrivingReply:
 
     def clear(self) -> None:
         """There is no text; the turn says why."""
-        self._conclude("", None)
+        self._conclude("")
 
     def leave(self) -> None:
         """An exception from outside ended the reply; what was shown stays."""
-        self._conclude(None, None)
+        self._conclude(None)
 
-    def _conclude(self, html: str | None, outcome: Outcome | None) -> None:
+    def _conclude(self, html: str | None) -> None:
         if not self._ended:
             self._ended = True
-            self._end(html, outcome)
+            self._end(html)

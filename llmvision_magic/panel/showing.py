@@ -19,7 +19,7 @@ from llmvision_magic.panel.transcript import (
 )
 
 if TYPE_CHECKING:
-    from llmvision_magic.arrival import Outcome, View
+    from llmvision_magic.arrival import View
     from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.session import Session
 
@@ -50,7 +50,7 @@ class Showing:
         self._send = send
         self._refresh = refresh
         self._lock = threading.RLock()
-        self.pages = Pages()
+        self.pages = Pages(session.footers)
         self._arriving: dict[str, ArrivingReply] = {}
         self._sent_of: Conversation | None = None
         self._sent: dict[str, tuple[object, ...]] = {}
@@ -114,21 +114,21 @@ class Showing:
                     place = {"conversation": conversation.name, "turn": turn.id, "part": view.parts}
                     self._send({"kind": "more", **place, **news})
 
-        def end(html: str | None, outcome: Outcome | None) -> None:
+        def end(html: str | None) -> None:
             with self._lock:
-                self._end(conversation, turn.id, html, outcome)
+                self._end(conversation, turn.id, html)
 
         view = ArrivingReply(more, end)
         with self._lock:
             self._arriving[turn.id] = view
         return view
 
-    def _end(self, conversation: Conversation, turn_id: str, html: str | None, outcome: Outcome | None) -> None:
+    def _end(self, conversation: Conversation, turn_id: str, html: str | None) -> None:
         """Tell the page that a reply has ended; its HTML goes along only where it is another than its blocks."""
         view = self._arriving.pop(turn_id)
         ended = conversation.turns[turn_id]
         whole = view.shown_html() if html is None else html
-        self.pages.ended(turn_id, whole, len(ended.text), outcome.facts() if outcome else [])
+        self.pages.ended(turn_id, whole, len(ended.text))
         if self.conversation is not conversation:
             return
         turns, groups = shown_turns(conversation), siblings(conversation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from html import escape
 
 from llmvision_magic.asked import FILES, is_raw
@@ -62,21 +63,23 @@ def safe_html(block: Block) -> str:
 
 
 class Pages:
-    """Makes what the page gets of turns. What was made for a turn that has ended is kept."""
+    """Makes what the page gets of turns. What was made for a turn that has ended is kept.
 
-    def __init__(self) -> None:
+    Args:
+        footers: Facts about the replies that arrived in this kernel, by the id of their turn.
+    """
+
+    def __init__(self, footers: Mapping[str, list[str]]) -> None:
         self._replies: OrderedDict[str, tuple[int, str]] = OrderedDict()
-        self._facts: dict[str, list[str]] = {}
+        self._footers = footers
 
-    def ended(self, turn_id: str, html: str, length: int, facts: list[str]) -> None:
+    def ended(self, turn_id: str, html: str, length: int) -> None:
         """Keep what a reply that has just ended is shown as.
 
         Args:
             length: Characters of its text.
-            facts: Its footer.
         """
         self._keep(turn_id, length, html)
-        self._facts[turn_id] = facts
 
     def turn(self, turn: Turn, number: int, group: list[str], arriving: Json | None = None) -> Json:
         """A turn.
@@ -106,7 +109,7 @@ class Pages:
             "status": turn.status,
             "notice": notice,
             "shortened": bool(cut),
-            "facts": self._facts.get(turn.id) or facts_of(turn),
+            "facts": self._footers.get(turn.id) or facts_of(turn),
             "unfinished": turn.status != "partial" and bool(turn.text) and not turn.is_whole,
             "siblings": group,
             "excluded": turn.excluded,
@@ -132,6 +135,6 @@ class Pages:
 def facts_of(turn: Turn) -> list[str]:
     """The footer of a turn, as far as it is kept."""
     facts = [turn.model] if turn.model else []
-    if turn.usage is not None and turn.usage.completion_tokens is not None:
-        facts.append(f"{turn.usage.completion_tokens:,} tokens")
+    if turn.usage is not None and turn.usage.words:
+        facts.append(turn.usage.words)
     return facts

@@ -179,7 +179,10 @@ class ChatPanel(anywidget.AnyWidget):
                     "server": target.shown_url,
                     "embedded": target.is_embedded,
                 }
-                self.effective = {name: _effective(settings, name) for name in PARAMETERS}
+                self.effective = {
+                    **{name: _effective(settings, name) for name in REQUEST_PARAMETERS},
+                    "model": {"value": self.where["model"], "source": target.model_source},
+                }
             except ChatError as error:  # a value of the environment that is none; asking says it too
                 self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
         self._kept.changed()

@@ -55,6 +55,15 @@ def contents(request) -> list[str]:
     return [message["content"] for message in request.json["messages"]]
 
 
+def test_captured_cell_has_no_background(kernel, chat_server):
+    """It is said, and nothing waits for a reply that never began."""
+    cell = kernel.run("%%capture out\n%%chat --background\nSay it.")
+    assert "leave out `--background`" in cell.plain
+    assert "Traceback" not in cell.plain
+    kernel.ok("%%chat\nAnd now?")
+    assert [contents(request) for request in chat_server.requests()] == [["And now?"]]
+
+
 def test_cell_ends_at_once_and_its_output_goes_on_while_others_run(kernel, chat_server):
     """The end is one output, the contract's; nothing lands in another cell; -o is bound then."""
     chat_server.script(held("So far", " and the end."))

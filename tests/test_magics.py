@@ -621,3 +621,57 @@ def test_errors_of_other_code_are_shown_as_ever(kernel):
     assert cell.status == "error"
     assert "ZeroDivisionError" in cell.only.text
     assert len(cell.only.text.splitlines()) > 3
+
+
+# -- cells that hold more than the magic -------------------------------------------------------------------------------
+
+
+def slowly(text: str):
+    """A reply that is seen arriving."""
+    return stream(sse(text[:3]), wait(), sse(text[3:]), sse(finish="stop"), done())
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("print('before')\n%chat ask One?\nprint('after')", ["before\n", "First reply", "after\n"]),
+        ("%chat ask One?\n%chat ask Two?", ["First reply", "Second reply"]),
+        ("display('kept')\nget_ipython().run_cell_magic('chat', '', 'One?')", ["'kept'", "First reply"]),
+        ("print('before')\n%chat ask --compare temperature=0,1 One?", ["before\n"]),
+        ("%%time\n%%chat\nOne?", ["First reply"]),
+    ],
+    ids=["printed around", "two", "displayed before", "compared", "another magic"],
+)
+def test_what_else_a_cell_shows_stays(kernel, chat_server, code: str, shown: list[str]):
+    """A reply that streamed takes the place of what it showed itself, and of nothing else."""
+    chat_server.script(slowly("First reply"), slowly("Second reply"))
+    seen = []
+
+    def look(cell) -> None:
+        if any(text in cell.html for text in ("Fir", "Sec")):
+            seen.append(cell.html)
+            chat_server.release()
+
+    cell = kernel.ok(code, watched=True, on_output=look)
+    assert seen
+    outputs = [output.plain for output in cell.outputs]
+    assert [text for text in outputs if text in shown] == shown
+    replies = [output for output in cell.outputs if "llmvision" in output.metadata]
+    assert len(replies) == max(1, sum("reply" in text for text in shown))
+
+
+def test_captured_reply_is_one_output(kernel, chat_server):
+    """Nobody sees it arrive; the variable has what the cell would have had in the end."""
+    chat_server.script(stream(sse("First "), delay(0.2), sse("reply"), sse(finish="stop"), done()))
+    kernel.ok("%%capture out\nprint('before')\n%chat ask One?")
+    assert kernel.value("[one.data['text/plain'] for one in out.outputs]") == ["First reply"]
+    assert kernel.value("out.stdout") == "before\n"
+
+
+def test_failed_reply_takes_the_place_of_an_older_one_in_the_variable(kernel, chat_server):
+    """Else what is computed from it would be about another prompt."""
+    kernel.ok("%%chat -o reply\nOne?")
+    chat_server.script(failure(403, "You may not."))
+    kernel.run("%%chat -o reply\nTwo?")
+    assert kernel.value("[reply.text, reply.status]") == ["", "failed"]
+    assert "You may not." in kernel.value("reply.notice")

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.front_end import Shell, cell_id, execution_id, in_notebook
+from llmvision_magic.kernel.front_end import Shell, cell_id, execution_id, has_cell_alone, in_notebook
 
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome, View
@@ -81,7 +81,7 @@ class Asking:
         except BaseException:
             view.leave()
             raise
-        if options.out and (outcome.reply.text or outcome.error is None):
+        if options.out:  # also a reply without text: an older one must not pass for it
             self._shell.user_ns[options.out] = outcome.reply
         if outcome.offer is not None and outcome.offer.cell:
             self._shell.set_next_input(outcome.offer.cell, replace=False)
@@ -89,11 +89,14 @@ class Asking:
 
     def _compare(self, ask: Ask, options: CellLine, compared: Compared, stop: Stop) -> None:
         from llmvision_magic.kernel.comparing import compare
+        from llmvision_magic.kernel.publishing import OneOutput
 
         asked = [self._magics.session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
-        publisher = self._shell.display_pub if in_notebook(self._shell) else None
-        comparison, error = compare(self._magics.session, compared, asked, publisher, stop)
-        if options.out and (error is None or any(reply.text for reply in comparison)):
+        output = None
+        if in_notebook(self._shell):
+            output = OneOutput(self._shell.display_pub, alone=has_cell_alone(self._shell))
+        comparison, error = compare(self._magics.session, compared, asked, output, stop)
+        if options.out:
             self._shell.user_ns[options.out] = comparison
         if error is not None:
             raise error
@@ -130,6 +133,10 @@ class Asking:
 
     def _view(self, *, as_text: bool = False) -> View:
         if in_notebook(self._shell):
+            if not has_cell_alone(self._shell):
+                from llmvision_magic.kernel.updates import SharedCell
+
+                return SharedCell(self._shell.display_pub, as_text=as_text)
             from llmvision_magic.kernel.notebook import NotebookView
 
             return NotebookView(self._shell.display_pub, as_text=as_text)

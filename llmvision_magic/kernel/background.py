@@ -2,9 +2,7 @@
 
 A thread may not print or display: what it writes would land in whichever cell is running. So the cell makes one output
 while it still runs, and the thread updates that output by its display id, as the message of the cell it came from. One
-output and no more, for none can be taken away again from a thread, and the cell is to have exactly one in the end. An
-update replaces all of it; so while a long reply arrives its end is shown, with a line that says how much stands before
-it. What is sent grows with the time then, and not with the square of the length.
+output and no more, for none can be taken away again from a thread, and the cell is to have exactly one in the end.
 """
 
 from __future__ import annotations
@@ -21,11 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.history import first_words
-from llmvision_magic.kernel.notebook import Arrived, metadata_of
 from llmvision_magic.kernel.pages import code_span
-from llmvision_magic.kernel.publishing import Update, updater
-from llmvision_magic.messages import Reply
-from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, reply_bundle, status_html, style_bundle
+from llmvision_magic.kernel.publishing import is_captured, updater
+from llmvision_magic.kernel.updates import INTERVAL, NotebookUpdates
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -33,15 +29,6 @@ if TYPE_CHECKING:
     from llmvision_magic.planning import Ask, Begun
     from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
-
-INTERVAL = 0.4
-"""Seconds between updates: each replaces what is shown, and the front end sets it anew."""
-
-MOST_SENT = 9_000
-"""Bytes of HTML of the reply's end that go along with an update, beside its style and lines."""
-
-SHORTEST = 100
-"""Characters of a block that are shown whatever their HTML takes."""
 
 ENDING = 1.0
 """Longest wait, in seconds, until replies that were stopped have ended and are in the history."""
@@ -94,6 +81,11 @@ class Background:
         Raises:
             InvalidInput: Nothing was sent and nothing changed.
         """
+        if hasattr(self._shell, "kernel") and is_captured(self._shell.display_pub):
+            raise InvalidInput(
+                "A reply in the background needs an output of its own, and that of this cell is captured; leave out "
+                "`--background`, or ask in a cell of its own."
+            )
         begun = self._session.begin(ask, settings)
         if ask.cell is not None:  # run again, a cell has its output anew: what still goes into the old one is not seen
             self._end(
@@ -102,7 +94,7 @@ class Background:
         number = next(self._numbers)
 
         def bind(outcome: Outcome) -> None:
-            if out and (outcome.reply.text or outcome.error is None):
+            if out:  # also a reply without text: an older one must not pass for it
                 self._shell.user_ns[out] = outcome.reply
 
         words, stop = first_words(ask.prompt), Stop()
@@ -121,7 +113,8 @@ class Background:
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
             return PrintedAtEnd(f"{number} · {words}", bind, as_text=as_text)
         display_id = uuid.uuid4().hex[:12]
-        view = NotebookUpdates(number, updater(self._shell.display_pub, display_id), bind, as_text=as_text)
+        where = f"arriving in the background, %chat stop {number} ends it"
+        view = NotebookUpdates(updater(self._shell.display_pub, display_id), bind, where, as_text=as_text)
         self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
         return view
 
@@ -165,103 +158,6 @@ class Background:
         """End all replies."""
         atexit.unregister(self.close)
         self._end(list(self._arriving.values()))
-
-
-class NotebookUpdates:
-    """Shows one reply by updates of one output.
-
-    Args:
-        number: Of the reply, for ``%chat stop``.
-        update: Shows a bundle.
-        bind: Called with the outcome before it is shown.
-        as_text: Show the reply as it is, not as Markdown.
-    """
-
-    interval = INTERVAL
-
-    def __init__(self, number: int, update: Update, bind: Callable[[Outcome], None], *, as_text: bool = False) -> None:
-        self._update = update
-        self._bind = bind
-        self._where = f"arriving in the background, %chat stop {number} ends it"
-        self._arrived = Arrived(as_text=as_text)
-        self._line = ""
-
-    def bundle(self) -> dict[str, str]:
-        """What the output shows while the reply arrives."""
-        line = f"{self._line} · {self._where}" if self._line else self._where
-        blocks, before = end_of(self._arrived.blocks, MOST_SENT)
-        if not blocks:
-            return {"text/html": status_html(line), "text/plain": line}
-        parts = blocks_bundle(blocks)
-        above = f"… {before:,} characters before this, shown when the reply is complete" if before else ""
-        html = style_bundle(parts["text/html"])["text/html"] + (status_html(above) if above else "")
-        return {
-            "text/html": html + parts["text/html"] + status_html(line),
-            "text/plain": "\n\n".join(part for part in (parts["text/plain"], line) if part),
-        }
-
-    def prepare(self) -> None:
-        """Load what rendering needs, in the time that the first text takes to arrive."""
-        render("")
-
-    def wait(self, line: str) -> None:
-        """Show a quiet line under what there is."""
-        if line != self._line:
-            self._line = line
-            self._update(self.bundle(), {})
-
-    def add(self, text: str) -> None:
-        """Show text that has arrived."""
-        self._arrived.feed(text)
-        self._line = self._arrived.length_line if self._arrived.is_full else ""
-        self._update(self.bundle(), {})
-
-    def finish(self, outcome: Outcome) -> None:
-        """Show the final output."""
-        self._bind(outcome)
-        self._update(self._arrived.final_bundle(outcome), {"llmvision": metadata_of(outcome)})
-
-    def clear(self) -> None:
-        """An error message follows: `fail`."""
-
-    def leave(self) -> None:
-        """Leave what was shown as it is."""
-
-    def fail(self, sentence: str) -> None:
-        """Show why there is no reply."""
-        bundle = reply_bundle(Reply(""), Footer([], sentence))
-        self._update({**bundle, "text/plain": sentence}, {})
-
-
-def end_of(blocks: list[Block], most: int) -> tuple[list[Block], int]:
-    """The last blocks of a reply.
-
-    Args:
-        most: Bytes of HTML that they may have.
-
-    Returns:
-        The blocks, the first of them perhaps cut, and how many characters stand before them.
-    """
-    shown: list[Block] = []
-    room = most
-    for block in reversed(blocks):
-        if len(block.source) > room or len(block.html.encode()) > room:
-            if room > most // 2:
-                shown.insert(0, _end_of_block(block, room))
-            break
-        room -= len(block.html.encode())
-        shown.insert(0, block)
-    return shown, sum(len(block.source) for block in blocks) - sum(len(block.source) for block in shown)
-
-
-def _end_of_block(block: Block, most: int) -> Block:
-    """The end of one block: marks make its HTML longer than its text, and how much is known when it is made."""
-    length = most
-    while True:
-        length //= 2
-        end = block.end(length)
-        if len(end.html.encode()) <= most or length < SHORTEST:
-            return end
 
 
 class PrintedAtEnd:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -25,7 +24,7 @@ from llmvision_magic.stop import Stop
 if TYPE_CHECKING:
     from llmvision_magic.arrival import Outcome
     from llmvision_magic.kernel.compared import Compared
-    from llmvision_magic.kernel.publishing import Publisher
+    from llmvision_magic.kernel.publishing import OneOutput
     from llmvision_magic.planning import Begun
     from llmvision_magic.session import Session
 
@@ -128,28 +127,30 @@ class ColumnView:
 
 
 def compare(
-    session: Session, compared: Compared, asked: Sequence[Begun], publisher: Publisher | None, stop: Stop
+    session: Session, compared: Compared, asked: Sequence[Begun], output: OneOutput | None, stop: Stop
 ) -> tuple[Comparison, BaseException | None]:
     """Ask with each value, and show the replies.
 
     Args:
         asked: The prompt with each of the values.
-        publisher: Where a notebook's outputs go; None in a terminal, where the replies come one after another.
+        output: Where a notebook shows them; None in a terminal, where the replies come one after another.
 
     Returns:
         The replies, and the exception to raise when not all ended well.
     """
     heads = Comparison(compared.name, compared.values, ()).heads()
-    if publisher is None:
+    if output is None:
         views = _in_terminal(session, heads, asked, stop)
     else:
-        views = _in_notebook(session, heads, asked, publisher, stop)
+        views = _in_notebook(session, heads, asked, output, stop)
     replies = tuple(view.reply for view in views)
     comparison = Comparison(compared.name, compared.values[: len(replies)], replies)
     errors = sorted((view.error for view in views if view.error), key=lambda one: not isinstance(one, Interrupted))
-    if publisher is not None and not all(view.is_empty for view in views):
+    if output is not None and all(view.is_empty for view in views):
+        output.clear()
+    elif output is not None:
         bundle = comparison_bundle(comparison, [view.footer for view in views])
-        publisher.publish(bundle, metadata={"llmvision": _metadata(comparison, views)})
+        output.show(bundle, {"llmvision": _metadata(comparison, views)})
         for error in errors[:1]:
             error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
     return comparison, errors[0] if errors else None
@@ -166,9 +167,9 @@ def _metadata(comparison: Comparison, views: Sequence[ColumnView]) -> dict[str, 
 
 
 def _in_notebook(
-    session: Session, heads: Sequence[str], asked: Sequence[Begun], publisher: Publisher, stop: Stop
+    session: Session, heads: Sequence[str], asked: Sequence[Begun], output: OneOutput, stop: Stop
 ) -> list[ColumnView]:
-    """Ask all at once, and show them while they arrive; nothing of that is left."""
+    """Ask all at once, and show them while they arrive."""
     changed: SimpleQueue[None] = SimpleQueue()
     views = [ColumnView(head, changed) for head in heads]
     stops = [Stop() for _ in asked]  # one each: a reply that ends in its own way must not end the others
@@ -178,7 +179,7 @@ def _in_notebook(
             one.set(stop.reason)
 
     forget = stop.wake(pass_on)
-    arriving = _Arriving(publisher, views)
+    arriving = _Arriving(output, views)
     is_watched = all(begun.plan.asker.watched for begun in asked)
     try:
         for view, begun, own in zip(views, asked, stops, strict=True):
@@ -191,7 +192,6 @@ def _in_notebook(
         forget()
         for one in stops:
             one.set("abandoned")
-    arriving.clear()
     return views
 
 
@@ -208,12 +208,11 @@ def _wait(changed: SimpleQueue[None]) -> bool:
 
 
 class _Arriving:
-    """The output while the replies arrive: one, updated by its display id, the more rarely the longer they get."""
+    """The output while the replies arrive, updated the more rarely the longer they get."""
 
-    def __init__(self, publisher: Publisher, views: Sequence[ColumnView]) -> None:
-        self._publisher = publisher
+    def __init__(self, output: OneOutput, views: Sequence[ColumnView]) -> None:
+        self._output = output
         self._views = views
-        self._display_id = ""
         self._is_old = False
         self._due = time.monotonic()
 
@@ -226,14 +225,7 @@ class _Arriving:
         self._is_old, self._due = False, time.monotonic() + LEAST_INTERVAL + length / CHARACTERS_A_SECOND
         plain = ", ".join(f"{view.head}: {view.length:,} characters" for view in self._views)
         bundle = {"text/html": columns_html([view.column() for view in self._views]), "text/plain": plain}
-        is_first = not self._display_id
-        self._display_id = self._display_id or uuid.uuid4().hex[:12]
-        self._publisher.publish(bundle, transient={"display_id": self._display_id}, update=not is_first)
-
-    def clear(self) -> None:
-        """Take it away; what follows takes its place."""
-        if self._display_id:
-            self._publisher.clear_output(wait=True)
+        self._output.show(bundle, {})
 
 
 def _in_terminal(session: Session, heads: Sequence[str], asked: Sequence[Begun], stop: Stop) -> list[ColumnView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Shell = Any
@@ -25,6 +26,12 @@ def execution_id(shell: Shell) -> str:
     """Which run of a cell this is."""
     message_id = _request(shell).get("header", {}).get("msg_id") if in_notebook(shell) else None
     return str(message_id or shell.execution_count)
+
+
+def has_cell_alone(shell: Shell) -> bool:
+    """Whether one of our magics is all that the running cell holds, so that all of its output is ours."""
+    code = str(_request(shell).get("content", {}).get("code", "")).strip()
+    return re.match(r"%%(chat|llmvision)\b|%(chat|llmvision)\b.*\Z", code) is not None
 
 
 def _request(shell: Shell) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import uuid
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from llmvision_magic.kernel.publishing import Publisher, without_flushing
+from llmvision_magic.kernel.publishing import NOTHING, Publisher, without_flushing
 from llmvision_magic.pacing import INTERVAL
 from llmvision_magic.rendering import (
     MOST_SHOWN,
@@ -39,9 +39,6 @@ FREE_OUTPUTS = 16
 
 LEAST_GROUP = 1200
 """Characters that share an output beyond those, at least."""
-
-NOTHING = {"text/html": "", "text/plain": ""}
-"""What an output shows that is needed no more, for no output can be taken away alone."""
 
 
 class Arrived:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 Publisher = Any
 """IPython's display publisher; IPython publishes no types for it."""
+
+NOTHING = {"text/html": "", "text/plain": ""}
+"""What an output shows that is needed no more, for no output can be taken away alone."""
 
 Update = Callable[[dict[str, str], dict[str, object]], None]
 """Shows a bundle with its metadata in place of what an output showed."""
@@ -27,6 +31,42 @@ def updater(publisher: Publisher, display_id: str) -> Update:
         )
 
     return update
+
+
+class OneOutput:
+    """Shows bundles in one output of the running cell, made with the first of them.
+
+    Where outputs are captured only the reply itself is shown, the bundle with metadata: each would be kept.
+
+    Args:
+        alone: Whether nothing else is in the cell's output.
+    """
+
+    def __init__(self, publisher: Publisher, *, alone: bool = False) -> None:
+        self._publisher = publisher
+        self._alone = alone
+        self._display_id = uuid.uuid4().hex[:12]
+        self._is_shown = False
+
+    def show(self, bundle: dict[str, str], metadata: dict[str, object]) -> None:
+        """Show a bundle in place of what is there."""
+        if is_captured(self._publisher) and not metadata:
+            return
+        transient = {"display_id": self._display_id}
+        self._publisher.publish(bundle, metadata=metadata, transient=transient, update=self._is_shown)
+        self._is_shown = True
+
+    def clear(self) -> None:
+        """Leave nothing to be seen; an error message follows."""
+        if self._is_shown and self._alone:
+            self._publisher.clear_output(wait=True)
+        elif self._is_shown:
+            self.show(NOTHING, {})
+
+
+def is_captured(publisher: Publisher) -> bool:
+    """Whether a notebook's outputs go into a variable (``%%capture``) for now."""
+    return not hasattr(publisher, "parent_header")
 
 
 @contextmanager

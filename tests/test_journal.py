@@ -452,6 +452,34 @@ def test_full_disk_is_told_and_made_up_for(path: Path):
     assert same(reread(path, conversation).conversation, conversation)
 
 
+def test_what_is_small_enough_for_a_full_disk_does_not_run_ahead(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Neither the head, whose turn is not there yet, nor the word that all is well."""
+    journal, conversation = journal_at(path), Conversation()
+    say(journal, conversation, "one")
+    first = conversation.head
+    with monkeypatch.context() as full:
+
+        def refuse(*given: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        full.setattr(writing, "_put_turn", refuse)
+        say(journal, conversation, "two")
+        journal.note(conversation)
+        assert "is full" in str(journal.trouble)
+        assert "is full" in journal.complaint(conversation)
+        say(journal, other := Conversation(), "elsewhere")
+        journal.note(other)
+        assert "is full" in str(journal.trouble)
+        kept = reread(path, conversation).conversation
+        assert (kept.head, list(kept.turns)) == (first, [first])
+    journal.note(conversation)
+    assert "is full" in str(journal.trouble)  # the other conversation is not there yet
+    journal.note(other)
+    assert journal.trouble is None
+    assert same(reread(path, conversation).conversation, conversation)
+    assert same(reread(path, other).conversation, other)
+
+
 def test_journal_that_is_taken_away_begins_anew(path: Path):
     """Deleted or moved while the kernel runs: what comes is not written into a file that nobody will find."""
     journal, conversation = journal_at(path), Conversation()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import linecache
 import struct
 import sys
@@ -287,6 +288,15 @@ def test_values_of_variables_named_like_keys_are_masked():
     assert mask("blue-elephant blue-elephant-2 short /home/someone") == "••• ••• short /home/someone"
     assert mask("postgres://me:pass@host/db") == "postgres://•••@host/db"
     assert mask.count == 3
+
+
+@pytest.mark.parametrize("secret", ["line one\nline two", "pa\\ss'w\"ord99", "pässwörd-ünï", '{"key": "made up"}'])
+@pytest.mark.parametrize("written", [repr, ascii, json.dumps, lambda text: json.dumps(text, ensure_ascii=False)])
+def test_secret_is_masked_as_it_stands_in_what_holds_it(secret, written):
+    """Escaping makes another text of it."""
+    for held in ([secret], {"a": secret}):
+        assert Masker([secret])(written(held)).count("•••") == 1
+    assert Masker([secret])(repr(secret.encode())) in ("b'•••'", 'b"•••"')
 
 
 def test_secret_at_the_cut_and_in_a_shortened_cell_is_masked():

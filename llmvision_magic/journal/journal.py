@@ -165,7 +165,7 @@ class Journal:
             elif was_dropped:
                 self._begin_anew(conversation, turns)
             else:
-                self._owed.pop(conversation.id, None)
+                self._paid(conversation)
                 self._noted[conversation.id] = writing.facts(conversation, self._private)
 
     def _begin_anew(self, conversation: Conversation, turns: dict[str, str | None]) -> None:
@@ -207,7 +207,7 @@ class Journal:
 
             done = self._write(write, HURRY)
             if done:
-                self._owed.pop(conversation.id, None)
+                self._paid(conversation)
             return done
 
     def announce(self) -> None:
@@ -222,6 +222,9 @@ class Journal:
         from llmvision_magic.journal import writing
 
         with self._lock:
+            if owed := self._owed.get(conversation.id):  # its head may be one of the turns that are not on disk yet
+                self.keep(conversation, dict(owed))
+                return
             facts = writing.facts(conversation, self._private)
             if conversation.id not in self._noted or self._noted[conversation.id] == facts or self._is_off():
                 return
@@ -368,8 +371,16 @@ class Journal:
             self.trouble = trouble_of(error, from_path)
             self.close()  # what is opened anew is looked at anew
             return False
-        self.trouble = None
+        if not self._owed:
+            self.trouble = None
         return True
+
+    def _paid(self, conversation: Conversation) -> None:
+        """Note that nothing of a conversation is owed any more."""
+        self._owed.pop(conversation.id, None)
+        if not self._owed:
+            self.trouble = None
+            self._told = False
 
     def _open(self, place: Place, patience: float) -> Connection:
         """The connection; a new one when the file is another than it was, for example moved away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 
@@ -51,7 +52,8 @@ class Masker:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         # The longest first: one may be the beginning of another.
-        values = sorted({text for text in known if len(text) >= SHORTEST}, key=len, reverse=True)
+        forms = {form for text in known if len(text) >= SHORTEST for form in _written(text)}
+        values = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, values))) if values else None
         self.count = 0
 
@@ -67,3 +69,9 @@ class Masker:
                 self.count += 1
             done = max(done, end)
         return "".join([*parts, text[done:]])
+
+
+def _written(text: str) -> set[str]:
+    """A text as it stands in prompts: as it is, and inside the `repr` or the JSON of what holds it."""
+    in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    return {text, repr(text)[1:-1], ascii(text)[1:-1], repr(text.encode(errors="replace"))[2:-1], *in_json}

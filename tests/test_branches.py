@@ -29,6 +29,13 @@ def ids(kernel: Kernel) -> dict[str, str]:
     return {words: short for short, words in rows}
 
 
+def place(kernel, number: int, conversation: str = "main") -> str:
+    """What means a turn of the current branch, also when another is the current one."""
+    session = "__import__('llmvision_magic.kernel').kernel.loaded_magics(get_ipython()).session"
+    found = f"(lambda one: one.short_id(one.path()[{number - 1}].id))({session}.conversation({conversation!r}))"
+    return str(kernel.value(found))
+
+
 def test_undo_goes_back_and_use_comes_back(kernel, chat_server):
     """Nothing is thrown away; the page says how to come back."""
     for prompt in ("one", "two", "three"):
@@ -122,11 +129,40 @@ def test_edit_puts_the_prompt_below_and_running_it_replaces_the_turn(kernel, cha
     for prompt in ("one", "two {{x}}\nand more", "three"):
         kernel.ok(f"%%chat --raw\n{prompt}")
     code = next_cell(kernel.ok("%chat edit 2"))
-    assert code == "%%chat -n main --replace 2 --raw\ntwo {{x}}\nand more"
+    assert code == f"%%chat -n main --replace {place(kernel, 2)} --raw\ntwo {{{{x}}}}\nand more"
     for prompt in ("TWO", "ZWEI"):
         kernel.ok(code.replace("two {{x}}", prompt), cell_id="e")
         assert contents(chat_server.requests()[-1])[::2] == ["one", f"{prompt}\nand more"]
-    assert next_cell(kernel.ok("%chat edit")).startswith("%%chat -n main --replace 2 --raw\nZWEI")
+    assert next_cell(kernel.ok("%chat edit")).startswith(f"%%chat -n main --replace {place(kernel, 2)} --raw\nZWEI")
+
+
+def test_edit_means_its_turn_whatever_branch_is_the_current_one(kernel, chat_server):
+    """A number means another turn there, or none."""
+    for prompt in ("one", "two"):
+        kernel.ok(f"%%chat\n{prompt}", cell_id=prompt)
+    code = next_cell(kernel.ok("%chat edit 2"))
+    kernel.ok("%%chat\nONE", cell_id="one")
+    kernel.ok("%%chat\nanother second")
+    kernel.ok(code.replace("two", "TWO"))
+    assert contents(chat_server.requests()[-1])[::2] == ["one", "TWO"]
+    kernel.ok("%chat undo 2")
+    kernel.ok(code)
+    assert contents(chat_server.requests()[-1])[::2] == ["one", "two"]
+
+
+def test_edit_without_a_number_means_what_retry_would_ask(kernel, chat_server):
+    """The prompt that was asked last, though it failed."""
+    kernel.ok("%%chat\none")
+    chat_server.script(failure(500, "no"), failure(500, "no"), failure(500, "no"))
+    kernel.run("%%chat\ntwo")
+    assert next_cell(kernel.ok("%chat edit")).endswith("\ntwo")
+
+
+def test_nothing_on_this_branch_is_not_nothing_at_all(kernel):
+    kernel.ok("%%chat\none")
+    kernel.ok("%chat undo")
+    for verb in ("retry", "edit"):
+        assert "`%chat history --tree` shows those on others" in kernel.run(f"%chat {verb}").plain
 
 
 def test_retry_uses_the_reply_as_its_options_say(kernel, chat_server):
@@ -139,7 +175,7 @@ def test_retry_uses_the_reply_as_its_options_say(kernel, chat_server):
 def test_continue_and_edit_say_what_is_missing(kernel, chat_server):
     """A prompt without a text is not a complete reply; a conversation without turns has no turn 0."""
     kernel.ok("%chat new empty")
-    assert "nothing to edit: the current branch of `empty` has no turns" in kernel.run("%chat edit").plain
+    assert "nothing to edit: nothing was asked yet in `empty`" in kernel.run("%chat edit").plain
     chat_server.script(failure(401, "no"))
     kernel.run("%%chat\nHello")
     assert "the last prompt got no text. `%chat retry` asks it again" in kernel.run("%chat continue").plain
@@ -153,7 +189,7 @@ def test_edit_gives_back_what_was_typed(kernel, chat_server, tmp_path):
     for line in ("%chat retry", f"%chat save {tmp_path}/kept.json", f"%chat load {tmp_path}/kept.json -n again"):
         kernel.ok(line)
         code = next_cell(kernel.ok("%chat edit 1"))
-        assert code.endswith("--replace 1\nIs {{x}} odd?")
+        assert code.endswith(f"--replace {place(kernel, 1)}\nIs {{{{x}}}} odd?")
     kernel.ok(code)
     assert contents(chat_server.requests()[-1]) == ["Is 2 odd?"]
 
@@ -165,7 +201,7 @@ def test_edit_gives_back_the_cell_as_it_was_typed(kernel, chat_server):
     kernel.ok(f"%%chat -n main {line}\nIs {{{{x}}}} odd?")
     kernel.ok("x = 2\npic = np.zeros((4, 5))")
     code = next_cell(kernel.ok("%chat edit"))
-    assert code == f"%%chat -n main --replace 1 {line}\nIs {{{{x}}}} odd?"
+    assert code == f"%%chat -n main --replace {place(kernel, 1)} {line}\nIs {{{{x}}}} odd?"
     kernel.ok(code)
     first, second = (request.json for request in chat_server.requests())
     text, image = second["messages"][-1]["content"]
@@ -177,7 +213,8 @@ def test_edit_gives_back_the_cell_as_it_was_typed(kernel, chat_server):
         "seed": 7,
     }
     kernel.ok("%chat retry -t 1")
-    assert next_cell(kernel.ok("%chat edit 1")) == code.replace("-t 0.2", "-t 1")
+    again = code.replace(f"--replace {code.split()[4]} -t 0.2", f"--replace {place(kernel, 1)} -t 1")
+    assert next_cell(kernel.ok("%chat edit 1")) == again
 
 
 def test_edit_of_what_nobody_typed_in_a_cell(kernel, chat_server):
@@ -186,9 +223,11 @@ def test_edit_of_what_nobody_typed_in_a_cell(kernel, chat_server):
     kernel.run("x / 0  # {{x}}")
     kernel.ok("%chat fix")
     code = next_cell(kernel.ok("%chat edit"))
-    assert code.startswith("%%chat -n main --replace 1 -f code --raw\nThis cell of a Python notebook failed.")
+    assert code.startswith(
+        f"%%chat -n main --replace {place(kernel, 1)} -f code --raw\nThis cell of a Python notebook failed."
+    )
     kernel.ok("%chat ask Is {{x}} odd?")
-    assert next_cell(kernel.ok("%chat edit")) == "%%chat -n main --replace 2\nIs {{x}} odd?"
+    assert next_cell(kernel.ok("%chat edit")) == f"%%chat -n main --replace {place(kernel, 2)}\nIs {{{{x}}}} odd?"
 
 
 def test_edit_says_where_it_is_not_known_how_the_cell_was_typed(kernel, chat_server, tmp_path):
@@ -204,7 +243,7 @@ def test_edit_says_where_it_is_not_known_how_the_cell_was_typed(kernel, chat_ser
     (tmp_path / "old.json").write_text(json.dumps(document))
     kernel.ok(f"%chat load {tmp_path}/old.json -n old")
     cell = kernel.ok("%chat edit 1")
-    assert next_cell(cell) == "%%chat -n old --replace 1\nLook"
+    assert next_cell(cell) == f"%%chat -n old --replace {place(kernel, 1, 'old')}\nLook"
     assert "not known how it was typed" in cell.plain
     assert "image" in cell.plain
     cell = kernel.ok("%chat edit 2")

@@ -141,7 +141,7 @@ def test_any_request_parameter_can_be_compared(kernel, chat_server, line, key, v
         ("--compare 'temperature=[0,'", "a JSON list"),
         ("--compare", "expected one argument"),
         ("--compare temperature=0,1 --compare seed=1,2", "given twice (temperature=0,1 and seed=1,2)"),
-        ("--compare temperature=0,1 --compare=temperature=0,1", "one parameter at a time"),
+        ("--compare temperature=0,1 --compare=temperature=0,1", "leave one of them"),
         ("""--compare 'logit_bias={"a":1,{"b":2}'""", """expected JSON values like `logit_bias=["a","b"]`"""),
         ("--compare t=0,1 -t 0.5", "given twice"),
         ("--compare system=a,b", "`system` is an option of the cell and no request parameter"),
@@ -194,13 +194,14 @@ def test_failed_column_does_not_lose_the_others(kernel, chat_server):
 
 
 def test_failure_of_all_columns_is_the_error_alone(kernel, chat_server):
-    """As of one reply: the sentence, no table, no variable."""
+    """As of one reply: the sentence, no table; the variable has no older comparison."""
+    kernel.ok("nothing = 'older'")
     chat_server.script(*[failure(401, "bad key")] * 2)
     cell = kernel.run("%%chat --compare temperature=0,1 -o nothing\nHello")
     assert cell.status == "error"
     assert cell.only.kind == "error"
     assert cell.only.text.startswith("KeyRefused: ")
-    assert kernel.value("'nothing' in globals()") is False
+    assert kernel.value("[(value, reply.status) for value, reply in nothing.items()]") == [[0, "failed"], [1, "failed"]]
 
 
 def test_interrupt_ends_all_columns_and_keeps_what_had_arrived(kernel, chat_server):

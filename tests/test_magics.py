@@ -481,6 +481,25 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
     assert "--max-tokens" in kernel.ok("%chat help").plain
 
 
+def test_set_without_a_value_shows_what_holds(kernel):
+    """A getter is its setter without a value."""
+    assert "not set" in kernel.ok("%chat set temperature").plain
+    kernel.ok("%chat set temperature 0.3")
+    assert kernel.ok("%chat set temperature").plain == "`temperature`: `0.3` (from: %chat set)"
+    assert "SenseCharacter-20250124-01" in kernel.ok("%chat set model").plain
+    kernel.ok("%chat set stop \"###\" 'THE END'")
+    assert '["###", "THE END"]' in kernel.ok("%chat set stop").plain
+    kernel.ok("%chat set stop THE END")
+    assert '["THE END"]' in kernel.ok("%chat set stop").plain
+
+
+@pytest.mark.parametrize("line", ["-t 0.1 -t 0.9", "-n a --name b", "-m a -m a"])
+def test_option_that_is_given_twice_is_refused(kernel, chat_server, line: str):
+    """One of the two would be dropped."""
+    assert "is given twice" in kernel.run(f"%%chat {line}\nHello").plain
+    assert not chat_server.requests()
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -493,7 +512,6 @@ def test_verbs_work_through_the_kernel(kernel, chat_server):
         ("set temperature 3", "from 0 to 1"),
         ("set retries -1", "at least 0"),
         ("set connect_timeout 0", "seconds above 0"),
-        ("set temperature", "expects a number"),
         ("unset temperature", "is not set"),
         ("new main", "already"),
         ("new", "expects a name"),

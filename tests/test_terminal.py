@@ -350,7 +350,7 @@ def test_branches_by_verbs(ipython, chat_server):
     assert "echo: first" in ipython.run("%chat retry -t 1")
     assert [message["content"] for message in chat_server.requests()[-1].json["messages"]] == ["first"]
     ipython.start("%chat edit 1")
-    ipython.until(lambda: "--replace 1" in ipython.visible)
+    ipython.until(lambda: "--replace" in ipython.visible)
     ipython.press_ctrl_c()  # the next input stands there already; it is given up
     ipython.finish()
 

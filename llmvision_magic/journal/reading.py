@@ -127,7 +127,9 @@ def read(
             was_cut = True
             conversation.asked = turn.id
             head = head if turn.text else fallback
-    conversation.head = head if head in conversation.turns else None
+    if head is not None and head not in conversation.turns:  # a full disk had room for the head, and not for its turn
+        head = next(reversed(conversation.turns), None)
+    conversation.head = head
     return Found(conversation, kernel, was_cut, elsewhere)
 
 

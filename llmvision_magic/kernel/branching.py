@@ -72,7 +72,7 @@ class Branching:
         options, conversation = self._asked("retry", rest)
         turn = conversation.last_asked()
         if turn is None:
-            raise InvalidInput(f"Nothing was asked yet in `{conversation.name}`, so there is nothing to ask again.")
+            raise InvalidInput(f"There is nothing to ask again: {_nothing_asked(conversation)}")
         self._ask_again("retry", conversation, turn, options)
 
     def do_continue(self, rest: str) -> None:
@@ -102,17 +102,19 @@ class Branching:
 
     def do_edit(self, rest: str) -> None:
         conversation = self.session.conversation()
-        number = rest or str(len(conversation.path()))
-        if number == "0" and not rest:
-            raise InvalidInput(f"There is nothing to edit: the current branch of `{conversation.name}` has no turns.")
-        turn = conversation.turn_at(number)
+        turn = conversation.turn_at(rest) if rest else conversation.last_asked()
+        if turn is None:
+            raise InvalidInput(f"There is nothing to edit: {_nothing_asked(conversation)}")
         options, sent = dict(turn.options or {}), text_of(turn.prompt)
         typed = None if text_beside(options, sent) else turn.typed  # a cell cannot attach the files anew
         if is_raw(options, typed, sent):
             options["raw"] = True
         prompt = sent if typed is None else typed
-        self.front.next_cell(f"%%chat -n {conversation.name} --replace {number}{written(options)}\n{prompt}")
-        told = f"The prompt of turn {number} stands below, to be changed; running it replaces the turn."
+        place = conversation.short_id(turn.id)  # not its number, which means another turn on another branch
+        self.front.next_cell(f"%%chat -n {conversation.name} --replace {place}{written(options)}\n{prompt}")
+        numbers = {one.id: number for number, one in enumerate(conversation.path(), 1)}
+        name = f"turn {numbers[turn.id]}" if turn.id in numbers else f"turn `{place}`"
+        told = f"The prompt of {name} stands below, to be changed; running it replaces the turn."
         self.front.page(told + _what_is_not_known(turn))
 
     def _asked(self, verb: str, rest: str) -> tuple[CellLine, Conversation]:
@@ -164,6 +166,16 @@ def _what_is_not_known(turn: Turn) -> str:
         return ""
     lacks = f"its options, {counted(images, 'image')} among them, are" if images else "any options it had are"
     return f" An older version kept it, so it is not known how it was typed: what was sent is there, {lacks} missing."
+
+
+def _nothing_asked(conversation: Conversation) -> str:
+    """That the current branch has no turns, in the end of a sentence."""
+    if not conversation.turns:
+        return f"nothing was asked yet in `{conversation.name}`."
+    return (
+        f"the current branch of `{conversation.name}` has no turns. `%chat history --tree` shows those on others, and "
+        f"`%chat use {conversation.name}@TURN` goes to one."
+    )
 
 
 def _where(conversation: Conversation) -> str:

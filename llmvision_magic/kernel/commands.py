@@ -135,18 +135,30 @@ class Commands(Branching, Keeping, Lessons):
         conversation = self.session.conversation()
         if rest:
             key, _, text = rest.partition(" ")
-            self._set(conversation, key, _unquoted(text.strip()))
+            if not text.strip():
+                self._show_setting(conversation, setting_named(key).name)
+                return
+            self._set(conversation, key, text.strip())
         shown = [f"| {key} | {shown_setting(key, value)} |" for key, value in conversation.settings.items()]
         if shown:
             self.front.page("\n".join([f"| set for {conversation.name} | value |", "| --- | --- |", *shown]))
         else:
             self.front.page(f"Nothing is set for **{conversation.name}**; `%chat set KEY VALUE` sets a value.")
 
+    def _show_setting(self, conversation: Conversation, name: str) -> None:
+        """What holds for a setting, and which place gave it."""
+        settings = self.front.settings(conversation)
+        value, source = settings.find(name)
+        if name == "model":
+            target = self.session.connections.target(settings)
+            value, source = target.model or "the embedded one", target.model_source
+        shown = "not set, and so not sent" if value in (None, {}, ()) else shown_setting(name, value)
+        self.front.page(f"`{name}`: {shown}" + (f" (from: {source})" if source != "default" else " (default)"))
+
     def _set(self, conversation: Conversation, key: str, text: str) -> None:
         setting = setting_named(key)
-        if not text:
-            raise InvalidInput(f"`%chat set {setting.name}` expects {setting.expected}.")
-        value = parse_value(setting, text)
+        words = split_line(text) if setting.kind == "texts" and text[0] in "\"'" else []
+        value = parse_value(setting, words if len(words) > 1 else _unquoted(text))
         if isinstance(value, dict):
             earlier = conversation.settings.get(setting.name)
             value = {**(earlier if isinstance(earlier, dict) else {}), **value}

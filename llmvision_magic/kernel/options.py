@@ -135,9 +135,7 @@ def _parser(prog: str) -> _Parser:
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option in OPTIONS:
         if option.value:
-            # What is compared is refused when it is given twice, for the first would be dropped.
-            action = "append" if option.repeatable or option.name == "compare" else "store"
-            parser.add_argument(*option.flags, dest=option.name, metavar=option.value, action=action)
+            parser.add_argument(*option.flags, dest=option.name, metavar=option.value, action="append")
         else:
             # --no-stream is the one switch that turns a setting off.
             parser.add_argument(*option.flags, dest=option.name, action="store_const", const=not option.setting)
@@ -225,8 +223,8 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
         if option.name not in values:
             continue
         value = values[option.name]
-        if option.name == "compare":
-            value = _one_compared(value)
+        if option.value and not option.repeatable:
+            value = _only(option, value)
         if option.setting:
             setting = next(setting for setting in SETTINGS if setting.name == option.setting)
             result.given[option.setting] = value = parse_value(setting, value)
@@ -255,12 +253,11 @@ def parse_cell_line(line: str, magic: str = "%%chat") -> CellLine:
     return result
 
 
-def _one_compared(given: list[str]) -> str:
+def _only(option: Option, given: list[str]) -> str:
+    """The value of an option that takes one: of two, one would be dropped."""
     if len(given) > 1:
-        raise InvalidInput(
-            f"--compare is given {'twice' if len(given) == 2 else f'{len(given)} times'} ({' and '.join(given)}): "
-            "one parameter at a time is compared; leave one of them."
-        )
+        times = "twice" if len(given) == 2 else f"{len(given)} times"
+        raise InvalidInput(f"{option.flags[-1]} is given {times} ({' and '.join(given)}): leave one of them.")
     return given[0]
 
 

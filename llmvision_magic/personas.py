@@ -37,17 +37,16 @@ class Persona:
     settings: dict[str, object]
 
 
-def folders() -> list[Path]:
+def folders(here: Path) -> list[Path]:
     """Where personas are looked for: beside the notebook, in ``personas`` there, in the configuration folder."""
     from platformdirs import user_config_path
 
-    here = Path()
     return [here, here / "personas", user_config_path("llmvision_magic", appauthor=False) / "personas"]
 
 
-def known_personas() -> Iterator[str]:
+def known_personas(here: Path) -> Iterator[str]:
     """The names of all personas that are found; files beside the notebook only if they begin as one with a head."""
-    beside, *own = folders()
+    beside, *own = folders(here)
     for path in sorted(beside.glob("*.md")):
         if _has_head(path):
             yield path.stem
@@ -63,24 +62,25 @@ def _has_head(path: Path) -> bool:
         return False
 
 
-def find_persona(wanted: str) -> Path:
+def find_persona(wanted: str, here: Path) -> Path:
     """The file of a persona.
 
     Args:
         wanted: A path, or a name with or without ``.md``.
+        here: The notebook's folder.
 
     Raises:
         InvalidInput: There is none.
     """
     path = Path(wanted).expanduser()
     has_folder = os.sep in wanted or "/" in wanted
-    places = [Path()] if has_folder else folders()
+    places = [Path(), here] if has_folder else folders(here)
     for place in places:
         for name in (path, path.with_name(path.name + ".md")):
             if (place / name).is_file():
                 return place / name
     looked = "" if has_folder else " beside the notebook, in `personas/` there, and in " + f"`{places[-1]}`"
-    raise InvalidInput(f"There is no persona `{wanted}`{looked}.{nearest(wanted, known_personas())}")
+    raise InvalidInput(f"There is no persona `{wanted}`{looked}.{nearest(wanted, known_personas(here))}")
 
 
 def read_persona(path: Path) -> Persona:

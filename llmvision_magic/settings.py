@@ -163,6 +163,10 @@ VARIABLES = frozenset(
 """All variables that mean something."""
 
 
+FILES = ("LLMVISION_JOURNAL", "LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_PRICES")
+"""Variables that may name a file relative to the notebook's folder."""
+
+
 class Value(NamedTuple):
     """A setting's value and the place that gave it ("option", "conversation", "configuration", …)."""
 
@@ -194,13 +198,19 @@ class Environment:
         self._places = places
 
     @classmethod
-    def read(cls) -> Environment:
+    def read(cls, folder: Path | None = None) -> Environment:
         """The environment as it is now; to be read anew at each request.
+
+        Args:
+            folder: The notebook's, with its ``.env`` file; None for the current folder, whatever that is.
 
         Raises:
             InvalidInput: There is a ``.env`` file that cannot be read.
         """
-        environment = cls((ENVIRONMENT, os.environ), (DOTENV, _read_dotenv(Path(".env"))))
+        found: list[Mapping[str, str]] = [os.environ, _read_dotenv((folder or Path()) / ".env")]
+        if folder is not None and folder != _here():
+            found = [{**variables, **_anchored(variables, folder)} for variables in found]
+        environment = cls(*zip((ENVIRONMENT, DOTENV), found, strict=True))
         environment.check_names()
         return environment
 
@@ -230,6 +240,22 @@ class Environment:
 
 
 NO_ENVIRONMENT = Environment()
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return None
+
+
+def _anchored(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The variables that name files relative to a folder, with the whole path."""
+    named = {name: variables.get(name, "") for name in FILES}
+    # A word alone, as "off", is no file.
+    return {
+        name: str(folder / value) for name, value in named.items() if ("." in value or "/" in value) and value[0] != "~"
+    }
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:

@@ -45,6 +45,25 @@ def kernel_process(chat_server_process, folder) -> Iterator[Kernel]:
         yield kernel
 
 
+def test_another_current_folder_is_not_the_notebooks(kernel, chat_server, folder):
+    """`%cd` takes neither the settings nor the personas away, and a stranger's ``.env`` there says nothing."""
+    (folder / "socrates.md").write_text(SOCRATES)
+    (folder / ".env").write_text("LLMVISION_MODEL=ours\nLLMVISION_RECORD=kept.jsonl\n")
+    (folder / "data").mkdir()
+    (folder / "data" / ".env").write_text("LLMVISION_MODEL=theirs\n")
+    try:
+        kernel.ok("%%chat\nfirst")
+        kernel.ok("%cd data")
+        kernel.ok("%%chat\nsecond")
+        assert [request.json["model"] for request in chat_server.requests()] == ["ours", "ours"]
+        assert len((folder / "kept.jsonl").read_text().splitlines()) == 3  # its head, and both
+        assert not (folder / "data" / "kept.jsonl").exists()
+        kernel.ok("%chat new tutor --persona socrates")
+    finally:
+        kernel.ok("%cd ..")
+        (folder / ".env").unlink()
+
+
 def test_persona_gives_system_prompt_model_and_parameters(kernel, chat_server, folder):
     """Beside the notebook, by its file name; options of a cell are stronger."""
     (folder / "socrates.md").write_text(SOCRATES)
@@ -65,7 +84,9 @@ def test_personas_are_found_by_name_and_completed(kernel, chat_server, folder):
     """In `personas` beside the notebook and in the configuration folder."""
     (folder / "personas").mkdir()
     (folder / "personas" / "critic.md").write_text("Find the weakest point.")
-    where = Path(kernel.value("str(__import__('llmvision_magic.personas').personas.folders()[-1])"))
+    where = Path(
+        kernel.value("str(__import__('llmvision_magic.personas').personas.folders(__import__('pathlib').Path())[-1])")
+    )
     assert where.is_relative_to(folder)
     where.mkdir(parents=True)
     (where / "poet.md").write_text("Answer in verse.")

@@ -33,6 +33,10 @@ from llmvision_magic.usage import read_prices
 class Front(Protocol):
     """What the commands need of the kernel's edge."""
 
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder."""
+
     def settings(self, conversation: Conversation | None = None) -> Settings:
         """The values in force, without options."""
 
@@ -100,7 +104,7 @@ class Commands(Branching, Keeping, Lessons):
     def _new_from_persona(self, name: str, wanted: str) -> None:
         from llmvision_magic.personas import find_persona, read_persona
 
-        persona = read_persona(find_persona(wanted))
+        persona = read_persona(find_persona(wanted, self.front.folder))
         conversation = self.session.new(name, persona.system)
         conversation.settings.update(persona.settings)
         set_ = ", ".join(f"{key} {shown_setting(key, value)}" for key, value in persona.settings.items())

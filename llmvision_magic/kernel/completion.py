@@ -76,7 +76,7 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
     if verb is not None and verb.completes == "persona" and len(before) > 1:
         from llmvision_magic.personas import known_personas
 
-        return known_personas() if before[-1] == "--persona" else ("-s", "--persona")
+        return known_personas(magics.folder) if before[-1] == "--persona" else ("-s", "--persona")
     if before in (["history"], ["panel"]):
         return (*magics.session.conversations, "--tree" if before == ["history"] else "--side")
     if verb is not None and len(before) > 1 and before[-1] == "--else":

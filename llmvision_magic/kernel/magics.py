@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.magic import Magics, magics_class
@@ -78,6 +80,7 @@ class ChatMagics(Magics):
         self.failures = Failures(shell)
         self._asking: Asking | None = None
         self._closing: list[Callable[[], None]] = []
+        self._began_in = Path(os.path.abspath(os.curdir) if os.path.isdir(os.curdir) else os.curdir)
         self._panels: dict[str, tuple[str, Callable[[], None]]] = {}
 
     @property
@@ -92,7 +95,7 @@ class ChatMagics(Magics):
                 from llmvision_magic.kernel.origin import journal_of
                 from llmvision_magic.session import Session
 
-                self.kept = Session(shared(), journal=journal_of(self._shell))
+                self.kept = Session(shared(), journal=journal_of(self._shell, self.folder))
             self._session = self.kept
             # At the kernel's orderly end, before the connections are closed: else a reply would seem cut by the server.
             atexit.register(self._session.end_replies)
@@ -154,7 +157,7 @@ class ChatMagics(Magics):
 
     def settings(self, conversation: Conversation | None = None, given: dict[str, object] | None = None) -> Settings:
         """The values in force: option, conversation, configuration, environment, default."""
-        from llmvision_magic.settings import Settings
+        from llmvision_magic.settings import Environment, Settings
 
         configured = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         return Settings(
@@ -162,8 +165,16 @@ class ChatMagics(Magics):
                 ("option", given or {}),
                 ("%chat set", conversation.settings if conversation else {}),
                 ("configuration", configured),
-            ]
+            ],
+            Environment.read(self.folder),
         )
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder: ``%cd`` changes neither its ``.env`` file nor its personas."""
+        from llmvision_magic.kernel.origin import folder_of
+
+        return folder_of(self._shell, self._began_in)
 
     def ask(self, prompt: str) -> None:
         """Ask in one line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from llmvision_magic.journal import THIS_PROCESS, Journal, Origin, Place, place_from
@@ -12,13 +13,27 @@ Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
 
 
-def journal_of(shell: Shell) -> Journal:
-    """The journal for a shell; nothing is opened yet."""
-    return Journal(_place, Origin(_notebook(shell), THIS_PROCESS))
+def journal_of(shell: Shell, folder: Path) -> Journal:
+    """The journal for a shell; nothing is opened yet.
+
+    Args:
+        folder: The notebook's.
+    """
+
+    def place() -> Place:
+        return place_from(Environment.read(folder))
+
+    return Journal(place, Origin(_notebook(shell), THIS_PROCESS))
 
 
-def _place() -> Place:
-    return place_from(Environment.read())
+def folder_of(shell: Shell, otherwise: Path) -> Path:
+    """The notebook's folder, wherever its cells have gone since.
+
+    Args:
+        otherwise: Where nobody says which notebook it is: kernels begin in its folder.
+    """
+    notebook = Path(_notebook(shell) or "")
+    return notebook.parent if notebook.is_absolute() and notebook.parent.is_dir() else otherwise
 
 
 def _notebook(shell: Shell) -> str | None:

@@ -114,7 +114,10 @@ class Kernel:
     Attributes:
         heard: Every message it has sent, also those that belong to no cell here. Kept only where a test sets a list.
         listeners: Called with each message.
+        watched: Whether a person looks on, where a cell does not say it.
     """
+
+    watched = False
 
     def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
@@ -133,7 +136,7 @@ class Kernel:
         code: str,
         *,
         cell_id: str | None = None,
-        watched: bool = False,
+        watched: bool | None = None,
         on_output: Callable[[Cell], None] = lambda cell: None,
         on_input: Callable[[], str | None] | None = None,
     ) -> Cell:
@@ -145,7 +148,7 @@ class Kernel:
             on_input: Called when the cell asks for input, which it must do then; gives what is typed, None for nothing.
         """
         content = {"code": code, "silent": False, "store_history": True, "stop_on_error": False}
-        content["allow_stdin"] = watched or on_input is not None
+        content["allow_stdin"] = (self.watched if watched is None else watched) or on_input is not None
         message = self.client.session.msg("execute_request", content)
         if cell_id is not None:
             message["metadata"]["cellId"] = cell_id

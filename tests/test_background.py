@@ -17,6 +17,7 @@ from servers.scripting import done, failure, sse, stream, text_stream, tokens, w
 def kernel_process(chat_server_process) -> Iterator[Kernel]:
     """One kernel for this file; each test loads the extension anew."""
     with running_kernel(LLMVISION_BASE_URL=chat_server_process.url) as kernel:
+        kernel.watched = True
         yield kernel
 
 
@@ -53,6 +54,13 @@ def held(text: str, rest: str, name: str = "", **options):
 
 def contents(request) -> list[str]:
     return [message["content"] for message in request.json["messages"]]
+
+
+def test_notebook_that_a_program_runs_has_the_reply_in_its_cell(kernel, chat_server):
+    """nbclient and those like it leave out what comes for a cell that has ended."""
+    cell = kernel.ok("%%chat --background -o shown\nSay it.", watched=False)
+    assert cell.only.plain == kernel.value("shown.text")
+    assert cell.only.metadata["llmvision"]["turn_id"]
 
 
 def test_captured_cell_has_no_background(kernel, chat_server):

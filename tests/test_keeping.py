@@ -415,7 +415,7 @@ def test_reply_in_the_background_is_kept_while_it_arrives(start: Start, chat_ser
     file = tmp_path / "kept" / "journal.sqlite3"
     with start() as old:
         old.ok("%load_ext llmvision_magic")
-        old.ok("%%chat --background\nasked")
+        old.ok("%%chat --background\nasked", watched=True)
         chat_server.holding()  # it has the request, so the disk has the turn
         while text_on_disk(file) != "Behind you":
             old.ok("import time; time.sleep(0.05)")  # the thread writes within a second

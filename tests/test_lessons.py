@@ -523,7 +523,7 @@ def test_chat_client_and_background_are_replayed(kernel, lesson, chat_server):
     )
     kernel.ok("%chat record lesson.jsonl")
     kernel.ok(code)
-    kernel.ok("%%chat --background\nLater")
+    kernel.ok("%%chat --background\nLater", watched=True)
     chat_server.ended(3)
     kernel.ok("import time\nwhile _session().arriving: time.sleep(0.01)".replace("_session()", SESSION))
     expected = kernel.value("[reply.text, reply.id, pieces]")
@@ -533,7 +533,7 @@ def test_chat_client_and_background_are_replayed(kernel, lesson, chat_server):
         student.ok(code)
         assert student.value("[reply.text, reply.id, pieces]") == expected
         assert student.value("reply.seconds") == records(lesson)[0]["reply"]["seconds"]
-        student.ok("%%chat --background -o later\nLater")
+        student.ok("%%chat --background -o later\nLater", watched=True)
         student.ok(f"import time\nwhile {SESSION}.arriving: time.sleep(0.01)")
         assert student.value("later.text").startswith("echo: Later")
         assert student.value("client.models()") == ["SenseCharacter-20250124-01"]
@@ -550,7 +550,7 @@ def test_replays_that_stream_at_once_are_each_their_own(kernel, lesson, chat_ser
     )
     kernel.ok("%chat record lesson.jsonl")
     for prompt in prompts:
-        kernel.ok(f"%%chat --once --background -n {prompt.replace(' ', '-')}\n{prompt}")
+        kernel.ok(f"%%chat --once --background -n {prompt.replace(' ', '-')}\n{prompt}", watched=True)
         chat_server.holding(count=prompts.index(prompt) + 1)
     chat_server.release(count=len(prompts))
     kernel.ok("import threading\n[t.join() for t in threading.enumerate() if 'background' in t.name]")

@@ -88,7 +88,7 @@ def kill(kernel: Kernel) -> None:
 def test_reply_that_still_arrives_in_another_kernel_is_not_cut(one, other, chat_server, file):
     """It is told where it arrives; how far it is and its end are seen as they come."""
     chat_server.script(held("So far", " and the end."))
-    one.ok("%%chat --background\nfirst")
+    one.ok("%%chat --background\nfirst", watched=True)
     wait_for_text(one, chat_server, file, "So far")
     said = other.ok("%chat resume main").plain
     assert "still arriving in another kernel" in said
@@ -111,7 +111,7 @@ def test_reply_that_still_arrives_in_another_kernel_is_not_cut(one, other, chat_
 def test_prompt_after_a_reply_in_another_kernel_waits_for_it(one, other, chat_server, file):
     """As after one in the background; and an interrupt ends the waiting, and nothing else."""
     chat_server.script(held("So far", " and the end."))
-    one.ok("%%chat --background\nfirst")
+    one.ok("%%chat --background\nfirst", watched=True)
     wait_for_text(one, chat_server, file, "So far")
     other.ok("%chat resume main")
     pressed = []
@@ -138,7 +138,7 @@ def test_reply_of_a_kernel_that_is_killed_is_cut_then(one, other, chat_server, f
     forking = "import os, time\npid = os.fork()\nif not pid:\n    time.sleep(600)\n    os._exit(0)\nprint(pid)"
     child = int(one.ok(forking).only.text)
     try:
-        one.ok("%%chat --background -t 0.25 -m first-model\nfirst")
+        one.ok("%%chat --background -t 0.25 -m first-model\nfirst", watched=True)
         wait_for_text(one, chat_server, file, "So far")
         assert "still arriving" in other.ok("%chat resume main").plain
         kill(one)
@@ -157,7 +157,7 @@ def test_reply_without_a_word_of_a_kernel_that_is_killed(one, other, chat_server
     """The conversation stands where it stood; the prompt can be asked again as it was asked."""
     chat_server.script(text_stream("One."), stream(wait()))
     one.ok("%%chat\nfirst")
-    one.ok("%%chat --background -t 0.25\nunanswered")
+    one.ok("%%chat --background -t 0.25\nunanswered", watched=True)
     chat_server.holding()
     assert "still arriving" in other.ok("%chat resume main").plain
     kill(one)
@@ -204,7 +204,7 @@ def test_resume_brings_what_another_kernel_has_said_since(one, other, chat_serve
     other.ok("%%chat\nmine")
     one.ok("%%chat\ntheirs")
     chat_server.script(held("So far", " and the end."))
-    one.ok("%%chat --background\nmore of theirs")
+    one.ok("%%chat --background\nmore of theirs", watched=True)
     wait_for_text(one, chat_server, file, "So far")
     said = other.ok("%chat resume main").plain
     assert "is here already" in said
@@ -286,7 +286,7 @@ def test_reply_that_arrives_while_its_conversation_is_dropped_in_another_kernel(
 def test_dropped_while_a_reply_arrives_that_is_seen_elsewhere(one, other, chat_server, file):
     """The kernel that only looked on keeps what it had seen of it, in memory."""
     chat_server.script(held("So far", " and the end."))
-    one.ok("%%chat --background\nfirst")
+    one.ok("%%chat --background\nfirst", watched=True)
     wait_for_text(one, chat_server, file, "So far")
     other.ok("%chat resume main")
     one.ok("%chat drop main")

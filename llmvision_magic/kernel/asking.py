@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from llmvision_magic.asker import asker
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.front_end import Shell, cell_id, execution_id, has_cell_alone, in_notebook
 
@@ -42,7 +43,7 @@ class Asking:
             self._dry_run(ask, options)
         elif options.compare is not None:
             self._compare(ask, options, options.compare, stop)
-        elif options.background:
+        elif options.background and asker().watched:  # nobody else sees what comes for a cell that has ended
             self._ask_in_background(ask, options)
         else:
             self._ask(ask, options, stop)

@@ -62,6 +62,7 @@ class Outcome(NamedTuple):
         prompt: What was asked, where the cell's text does not say it: values were put in, or a verb asked.
         typed: The prompt as it was typed before, where the cell's text does not say it: a verb asked it again.
         options: How it was asked.
+        wanted: The model that was chosen, if one was: the embedded one answers whichever that is.
         unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
@@ -83,6 +84,7 @@ class Outcome(NamedTuple):
     typed: str | None = None
     options: Mapping[str, object] = NO_OPTIONS
     unkept: str = ""
+    wanted: str = ""
 
     @property
     def notice(self) -> str:
@@ -108,7 +110,8 @@ class Outcome(NamedTuple):
         if self.replayed:
             facts.append("replayed")
         elif self.embedded:
-            facts.append("embedded model")
+            other = self.wanted if self.wanted not in ("", reply.model) else ""
+            facts.append(f"embedded model, not {other}: no key and no base URL" if other else "embedded model")
         if reply.usage and reply.usage.words:
             facts.append(reply.usage.words)
         if reply.seconds is not None:

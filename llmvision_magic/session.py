@@ -70,7 +70,10 @@ class Session:
         """
         name = name or self.current
         if name not in self.conversations:
-            hint = nearest(name, self.conversations) or f" `%chat new {name}` makes it."
+            makes = (
+                " `%chat list` shows those there are." if name.split() != [name] else f" `%chat new {name}` makes it."
+            )
+            hint = nearest(name, self.conversations) or makes
             raise InvalidInput(f"There is no conversation `{name}`.{hint}")
         return self.conversations[name]
 
@@ -346,6 +349,7 @@ class Session:
             prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
             typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
             options=plan.ask.options,
+            wanted=plan.target.model or "",
         )
         if outcome.is_shown:
             unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))

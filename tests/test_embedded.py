@@ -53,6 +53,12 @@ def test_chat_with_no_key_answers_says_who_answers_and_remembers(kernel: Kernel)
     assert tokens[2] > tokens[0] + tokens[1] - 2
 
 
+def test_model_that_was_not_asked_is_named(kernel: Kernel):
+    """Who forgot the key must not take the answer for another model's."""
+    cell = kernel.ok("%%chat --once -m other-model --max-tokens 4\nHello")
+    assert "embedded model, not other-model: no key and no base URL" in cell.only.html
+
+
 def test_image_is_refused_in_words_of_the_user(kernel: Kernel):
     """Not in those of llama.cpp, and with no address that means nothing to anybody."""
     kernel.ok("import numpy as np\narr = np.zeros((2, 2))")

@@ -497,6 +497,32 @@ def test_dry_run_estimates_in_a_plain_sentence(kernel, chat_server, prompt, said
     assert said in " ".join(kernel.ok(f"%%chat --once --dry-run\n{prompt}").plain.split())
 
 
+def test_dry_run_binds_the_whole_json(kernel, chat_server):
+    """What the page shortens can be had: it is what a server gets."""
+    kernel.ok("import numpy as np\npicture = np.zeros((64, 64, 3), 'uint8')")
+    page = kernel.ok("%%chat --once --dry-run -o request -i picture\nWhat is it?").plain
+    assert "`--dry-run -o request` binds the whole of it" in page
+    kernel.ok("%%chat --once -i picture\nWhat is it?")
+    assert json.loads(kernel.value("request")) == chat_server.requests()[0].json
+
+
+def test_images_that_cannot_be_had_say_what_to_do(kernel, chat_server):
+    """Nothing blank is sent, and nothing fetched."""
+    kernel.ok("import matplotlib.pyplot as plt\nplt.close('all')")
+    assert "no open figure" in kernel.run("%%chat -i plt\nWhat is it?").plain
+    assert "nothing is fetched" in kernel.run("%%chat -i http://example.org/x.png\nWhat is it?").plain
+    assert not chat_server.requests()
+
+
+def test_parts_of_a_multiindex_keep_their_names(kernel, chat_server):
+    """Else nobody knows what the labels of the rows are."""
+    kernel.ok("import pandas as pd\nframe = pd.DataFrame({'city': ['a', 'b'], 'year': [1, 2], 'p': [1.0, 2.0]})")
+    kernel.ok("%%chat --once\n{{frame.groupby(['city', 'year']).mean()}}")
+    kernel.ok("%%chat --once\n{{frame.groupby(['city', 'year']).p.mean()}}")
+    for request in chat_server.requests():
+        assert "| (city, year) |" in request.json["messages"][0]["content"]
+
+
 def test_dry_run_shortens_nothing_but_the_bytes_of_images(kernel, chat_server):
     """And says how many there are."""
     kernel.ok("import numpy as np\narr = np.random.default_rng(1).random((64, 64))")

@@ -11,6 +11,7 @@ from kernels import Kernel, running_kernel
 from servers.scripting import done, sse, sse_usage, stream, text_stream
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.pages import usage_page
 from llmvision_magic.personas import read_persona
 from llmvision_magic.usage import Price, Prices, Spent, read_prices
 
@@ -204,6 +205,14 @@ def test_price_file_as_json(tmp_path):
 
 
 def test_missing_price_file_is_said(kernel):
-    """When the usage is asked for."""
+    """When the usage is asked for, which is told all the same."""
+    kernel.ok("%%chat\nHello")
     kernel.ok("%chat set prices nowhere.json")
-    assert "nowhere.json cannot be read" in kernel.run("%chat usage").only.text
+    page = kernel.ok("%chat usage").plain
+    assert "nowhere.json cannot be read" in page
+    assert "prompt tokens" in page
+
+
+def test_small_cost_is_not_shown_as_none():
+    spent = {("main", "m"): Spent(1, 1, 10, 0)}
+    assert "< 0.0001" in usage_page(spent, Prices("EUR", {"m": Price(1, 2)}))

@@ -369,6 +369,13 @@ def test_reply_in_the_background_is_printed_when_it_has_ended(ipython, chat_serv
     assert "2 · main · and then?" in ipython.run("%chat stop")
 
 
+def test_dry_run_in_the_terminal_can_be_copied(ipython, chat_server):
+    """The line for curl is one line, however wide the terminal is."""
+    said = ipython.run("%%chat --dry-run\n" + "words " * 60)
+    assert "curl -N" in said
+    assert "```" in said
+
+
 def test_key_is_typed_unseen(ipython, chat_server):
     """It is on no screen and in no history; the next request carries it."""
     ipython.start("%chat key")

@@ -125,12 +125,21 @@ class Asking:
         raise outcome.error
 
     def _dry_run(self, ask: Ask, options: CellLine) -> None:
-        from llmvision_magic.kernel.dry_run import dry_run_page
+        from llmvision_magic.kernel.dry_run import dry_run_page, json_of
+        from llmvision_magic.rendering import plain_for_terminal
 
         each = [(ask, self._magics.settings(self._conversation(ask), options.given))]
         if options.compare is not None:
             each = self._each(ask, options, options.compare)
-        self._magics.page("\n\n".join(dry_run_page(self._magics.session.plan(one, settings)) for one, settings in each))
+        plans = [self._magics.session.plan(one, settings) for one, settings in each]
+        if options.out:
+            bodies = [json_of(plan) for plan in plans]
+            self._shell.user_ns[options.out] = bodies[0] if options.compare is None else bodies
+        page = "\n\n".join(map(dry_run_page, plans))
+        if in_notebook(self._shell):
+            self._magics.page(page)
+        else:  # as it is: in a drawn box a line could not be copied
+            print(plain_for_terminal(page))  # noqa: T201
 
     def _view(self, *, as_text: bool = False) -> View:
         if in_notebook(self._shell):

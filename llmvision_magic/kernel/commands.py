@@ -207,7 +207,12 @@ class Commands(Branching, Keeping, Lessons):
     def do_usage(self, rest: str) -> None:
         _expect_nothing("usage", rest)
         path = self.front.settings(self.session.conversation()).text("prices")
-        self.front.page(usage_page(self.session.spent, read_prices(Path(path)) if path else None))
+        prices, trouble = None, ""
+        try:
+            prices = read_prices(Path(path)) if path else None
+        except InvalidInput as error:  # the tokens are known all the same
+            trouble = f"\n\n{error}"
+        self.front.page(usage_page(self.session.spent, prices) + trouble)
 
     def do_key(self, rest: str) -> None:
         keys = self.session.connections.keys

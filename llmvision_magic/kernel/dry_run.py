@@ -36,6 +36,11 @@ def dry_run_page(plan: Plan) -> str:
     return "\n\n".join(parts)
 
 
+def json_of(plan: Plan) -> str:
+    """All of what would be sent."""
+    return encoded(plan.request(plan.model_name).body()).decode()
+
+
 def _address(plan: Plan) -> str:
     return f"{plan.target.shown_url.rstrip('/')}/chat/completions"
 
@@ -67,7 +72,10 @@ def _curl(plan: Plan, body: str) -> str:
     start = f"curl -N {_quoted(_address(plan))}{key} -H 'Content-Type: application/json' "
     if len(body) > LONGEST_LINE or _DATA.search(body):
         line = f"{start}-d @request.json"
-        return f"The same with curl, the JSON as a whole in `request.json`:\n\n{fenced(line, 'bash')}"
+        return (
+            "The same with curl, when the JSON is in `request.json`: `--dry-run -o request` binds the whole of it, and "
+            "`open('request.json', 'w', encoding='utf-8').write(request)` writes it.\n\n" + fenced(line, "bash")
+        )
     return f"The same with curl:\n\n{fenced(start + '-d ' + _quoted(body), 'bash')}"
 
 

@@ -134,10 +134,10 @@ def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) ->
         else:
             cost += price.of(one)
         rows.append(
-            _usage_row(name, code_span(model), one, (f"{price.of(one):,.4f}" if price else "") if prices else None)
+            _usage_row(name, code_span(model), one, (_cost(price.of(one)) if price else "") if prices else None)
         )
     if len(spent) > 1:
-        rows.append(_usage_row("**in all**", "", total, f"{cost:,.4f}" if prices else None))
+        rows.append(_usage_row("**in all**", "", total, _cost(cost) if prices else None))
     page = "\n".join(rows)
     if total.told < total.replies:
         untold = counted(total.replies - total.told, "reply", "replies")
@@ -145,6 +145,10 @@ def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) ->
     if prices and unpriced:
         page += f"\n\nThe price file has no price for {', '.join(map(code_span, sorted(unpriced)))}."
     return page
+
+
+def _cost(cost: float) -> str:
+    return "< 0.0001" if 0 < cost < 0.0001 else f"{cost:,.4f}"
 
 
 def _usage_row(name: str, model: str, spent: Spent, cost: str | None) -> str:

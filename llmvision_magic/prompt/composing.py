@@ -154,6 +154,8 @@ def _image_value(source: str, values: Values) -> object:
     """A variable of that name, else a file, else an expression."""
     if source.isidentifier() and source in values.namespace:
         return values.namespace[source]
+    if re.match(r"https?://", source):
+        raise InvalidInput(f"-i {source}: nothing is fetched from an address; download it, and give the file's path.")
     path = Path(source).expanduser()
     if path.exists():
         return path

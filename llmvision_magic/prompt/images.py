@@ -90,6 +90,11 @@ def _file_of(value: Any) -> bytes | None:
     """The bytes of an image file that an object draws itself as; None where it does not."""
     if is_of(value, "PIL.Image", "Image") or isinstance(value, type):
         return None
+    if getattr(value, "__name__", "") == "matplotlib.pyplot" and not value.get_fignums():
+        raise InvalidInput(
+            "-i: matplotlib has no open figure, for a notebook closes it when its cell has ended; keep it by a name "
+            "(`fig = plt.gcf()` in the cell that draws it) and give that: `-i fig`."
+        )
     figure: Any = value if hasattr(value, "savefig") else getattr(value, "figure", None)  # as axes have
     if figure is not None and hasattr(figure, "savefig"):
         buffer = io.BytesIO()

@@ -42,7 +42,7 @@ def frame_shown(frame: Any, limit: int, mask: Masker) -> Shown:
     # By position: names of columns may be equal.
     head = frame.iloc[: _rows_of(height), :columns]
     names = [
-        str(head.index.name or ""),
+        _index_name(head.index),
         *(f"{name} ({dtype})" for name, dtype in zip(head.columns, head.dtypes, strict=True)),
     ]
     title = f"DataFrame of {counted(height, 'row')} × {counted(width, 'column')}"
@@ -56,9 +56,15 @@ def series_shown(series: Any, limit: int, mask: Masker) -> Shown:
     height = len(series)
     head = series.iloc[: _rows_of(height)]
     title = f"Series of {counted(height, 'value')}, dtype {series.dtype}"
-    names = [str(series.index.name or ""), str(series.name if series.name is not None else "value")]
+    names = [_index_name(series.index), str(series.name if series.name is not None else "value")]
     table, rows = _table(names, zip(head.index, head, strict=True), limit - len(title) - 60, mask)
     return Shown("a Series", f"{title}\n\n{table}", more(height - rows, "row"), fence=None)
+
+
+def _index_name(index: Any) -> str:
+    """The heading of the rows' labels: a name, or several, as each label of a MultiIndex has parts."""
+    names = list(index.names)
+    return str(names[0] or "") if len(names) == 1 else f"({', '.join(str(name or '') for name in names)})"
 
 
 def _rows_of(height: int) -> int:

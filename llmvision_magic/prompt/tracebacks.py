@@ -29,7 +29,7 @@ def traceback_text(error: BaseException, name_cell: CellNamer = lambda filename:
 
 def _tidy(told: traceback.TracebackException, name_cell: CellNamer) -> None:
     frames = list(told.stack)
-    first = next((index for index, frame in enumerate(frames) if not _is_runner(frame.filename)), 0)
+    first = next((index for index, frame in enumerate(frames) if not _is_runner(frame.filename)), len(frames))
     for frame in frames[first:]:
         frame.filename = name_cell(frame.filename) or frame.filename
     told.stack[:] = frames[first:]

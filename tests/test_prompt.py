@@ -196,12 +196,11 @@ def test_traceback_of_what_could_not_be_parsed_has_no_frames_of_what_parsed_it()
     """They say nothing, but where this machine has its packages."""
     from IPython.core.compilerop import CachingCompiler
 
-    try:
+    with pytest.raises(SyntaxError) as raised:
         CachingCompiler().ast_parse("x = = 3", "<cell 7>")
-    except SyntaxError as error:
-        assert error.__traceback__ is not None
-        error.with_traceback(error.__traceback__.tb_next)  # without this test's own
-        shown = traceback_text(error, lambda name: "Cell In[7]" if name == "<cell 7>" else None)
+    assert raised.tb.tb_next is not None
+    error = raised.value.with_traceback(raised.tb.tb_next)  # without this test's own frame
+    shown = traceback_text(error, lambda name: "Cell In[7]" if name == "<cell 7>" else None)
     assert "compilerop" not in shown
     assert 'File "Cell In[7]", line 1' in shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import re
 import time
@@ -11,6 +12,8 @@ from itertools import pairwise
 import pytest
 from kernels import DEADLINE, Cell, Kernel, running_kernel
 from servers.scripting import done, failure, sse, stream, text_stream, tokens, wait
+
+from llmvision_magic.kernel.threads import in_thread
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +286,15 @@ def test_retry_in_the_background_and_a_bad_line(kernel, chat_server):
     cell = kernel.ok("%chat retry --background")
     follow(kernel, cell, "echo: one")
     assert kernel.run("%%chat --background -t 3\nHello").status == "error"
+
+
+def test_thread_runs_in_the_context_of_whoever_makes_it():
+    """ipykernel keeps there what a message answers, and some of its releases send none without it."""
+    parent: contextvars.ContextVar[str] = contextvars.ContextVar("parent")
+    parent.set("the cell")
+    seen: list[str] = []
+    thread = in_thread(lambda: seen.append(parent.get()), "test")
+    parent.set("another cell")
+    thread.start()
+    thread.join()
+    assert seen == ["the cell"]

@@ -21,6 +21,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.history import first_words
 from llmvision_magic.kernel.pages import code_span
 from llmvision_magic.kernel.publishing import is_captured, updater
+from llmvision_magic.kernel.threads import in_thread
 from llmvision_magic.kernel.updates import INTERVAL, NotebookUpdates
 from llmvision_magic.stop import Stop
 
@@ -99,9 +100,7 @@ class Background:
 
         words, stop = first_words(ask.prompt), Stop()
         view = self._view(number, words, bind, as_text=ask.format == "text")
-        thread = threading.Thread(
-            target=self._run, args=(number, begun, view, stop), name=f"llmvision-background-{number}", daemon=True
-        )
+        thread = in_thread(lambda: self._run(number, begun, view, stop), f"llmvision-background-{number}")
         name = begun.plan.conversation.name
         self._arriving[number] = Arriving(number, name, words, ask.cell, ask.execution, stop, thread)
         thread.start()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llmvision_magic.asked import SAYABLE, Options, is_raw
 from llmvision_magic.audience import Elsewhere
 from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.kernel.threads import in_thread
 from llmvision_magic.messages import text_of
 from llmvision_magic.panel.errands import TAKEN_BACK
 from llmvision_magic.planning import Ask
@@ -155,7 +155,7 @@ class Actions:
             with suppress(ChatError):  # the turn says it
                 session.run(begins, Elsewhere(), stop)
 
-        threading.Thread(target=run, name="llmvision-panel", daemon=True).start()
+        in_thread(run, "llmvision-panel").start()
 
 
 def _options(request: Request) -> Options:

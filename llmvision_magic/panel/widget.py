@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 
 from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.kernel.threads import in_thread
 from llmvision_magic.panel import front_end, requests
 from llmvision_magic.panel.actions import Actions
 from llmvision_magic.panel.errands import Errands
@@ -279,7 +280,7 @@ class ChatPanel(anywidget.AnyWidget):
             self.models = self._host.session.offered_models(settings, MODELS_SECONDS)
             self._send_json({"kind": "done", "key": request.key})
 
-        threading.Thread(target=fetch, name="llmvision-panel-models", daemon=True).start()
+        in_thread(fetch, "llmvision-panel-models").start()
 
 
 def _as_it_came(data: object, subshell: str | None) -> str | None:

@@ -27,7 +27,7 @@ types: .venv/test.done
 	$(BIN)/mypy
 
 unit: .venv/test.done
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 # Each lesson from its recording, all outputs compared; and then with the embedded model, whose words are not compared.
 NBVAL := env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL -u LLMVISION_REPLAY -u LLMVISION_RECORD LLMVISION_JOURNAL=off

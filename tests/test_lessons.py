@@ -580,7 +580,7 @@ def test_lesson_of_the_embedded_model_needs_no_model(tmp_path):
     with offline(tmp_path, LLMVISION_REPLAY="lesson.jsonl") as student:
         replayed = [student.ok(cell).only for cell in cells]
     assert [one.plain for one in replayed] == [one.plain for one in recorded]
-    footers = [[re.sub(r"[\d.]+ s ", "", one.html) for one in outputs] for outputs in (recorded, replayed)]
+    footers = [[re.sub(r"[\d.]+ s\b", "", one.html) for one in outputs] for outputs in (recorded, replayed)]
     assert [footer.replace("embedded model", "replayed") for footer in footers[0]] == footers[1]
 
 

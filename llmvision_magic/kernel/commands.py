@@ -156,8 +156,11 @@ class Commands(Branching, Keeping, Lessons):
         if name == "model":
             target = self.session.connections.target(settings)
             value, source = target.model or "the embedded one", target.model_source
-        shown = "not set, and so not sent" if value in (None, {}, ()) else shown_setting(name, value)
-        self.front.page(f"`{name}`: {shown}" + (f" (from: {source})" if source != "default" else " (default)"))
+        if value in (None, {}, ()):
+            self.front.page(f"`{name}` is not set, and so not sent.")
+            return
+        where = "default" if source == "default" else f"from: {source}"
+        self.front.page(f"`{name}`: {shown_setting(name, value)} ({where})")
 
     def _set(self, conversation: Conversation, key: str, text: str) -> None:
         setting = setting_named(key)

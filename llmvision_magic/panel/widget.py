@@ -256,7 +256,10 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _answer_show(self, request: Request) -> None:
         if request.again:  # its connection was away, and so it may know old values
-            self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
+            with (
+                self._refreshing
+            ):  # else a value that another thread changes meanwhile could be overtaken by its old one
+                self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
         self._showing.show(request.before, request.count)
 
     def _answer_stop(self, request: Request) -> None:

@@ -256,9 +256,7 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _answer_show(self, request: Request) -> None:
         if request.again:  # its connection was away, and so it may know old values
-            with (
-                self._refreshing
-            ):  # else a value that another thread changes meanwhile could be overtaken by its old one
+            with self._refreshing:  # else an old value could overtake what another thread changes meanwhile
                 self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
         self._showing.show(request.before, request.count)
 

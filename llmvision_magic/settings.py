@@ -271,7 +271,8 @@ def _read_dotenv(path: Path) -> dict[str, str]:
                     raise InvalidInput(
                         f"Line {binding.original.line} of the .env file beside the notebook is not NAME=value; mend it."
                     )
-        return {key: value for key, value in dotenv_values(path).items() if value is not None}
+        # As they stand: with `${NAME}` expanded, a stranger's file would have any variable sent to its own address.
+        return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The .env file beside the notebook cannot be read ({error}); mend or remove it.") from error
 

@@ -299,6 +299,29 @@ def test_key_for_what_is_no_address(kernel):
     assert len(kernel.run("%%chat\nHello").only.text.splitlines()) == 1
 
 
+def test_dotenv_sends_no_variable_of_the_environment_away(tmp_path, chat_server):
+    """A stranger's file may name an address, a key and a model; other variables' values are not put into them."""
+    lines = {
+        "BASE_URL": f"{chat_server.root}/${{CLOUD_TOKEN}}/v1",
+        "API_KEY": "${CLOUD_TOKEN}",
+        "MODEL": "${CLOUD_TOKEN}",
+    }
+    lines |= {"PARAM": '{"user": "${CLOUD_TOKEN}"}', "STOP": "${CLOUD_TOKEN}"}
+    (tmp_path / ".env").write_text("".join(f"LLMVISION_{name}={value}\n" for name, value in lines.items()))
+    with running_kernel(cwd=tmp_path, CLOUD_TOKEN="made-up-s3cret") as kernel:
+        kernel.ok("%load_ext llmvision_magic")
+        for cell in ("%%chat\nHello", "%chat models", "%chat status"):
+            assert "made-up-s3cret" not in str(kernel.run(cell))
+        kernel.client.complete("%%chat -m ", 10)
+    [asked, *_] = received = chat_server.requests()
+    assert "made-up-s3cret" not in str(received)
+    assert "CLOUD_TOKEN" in asked.path
+    assert asked.headers["authorization"] == "Bearer ${CLOUD_TOKEN}"
+    assert (asked.json["model"], asked.json["user"], asked.json["stop"]) == ("${CLOUD_TOKEN}",) * 2 + (
+        ["${CLOUD_TOKEN}"],
+    )
+
+
 def test_key_given_here_is_stronger_than_the_environment(start, chat_server):
     """What is typed now is meant now; without it the environment's is sent."""
     with start(LLMVISION_API_KEY="sk-of-the-environment") as kernel:

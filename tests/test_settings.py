@@ -44,6 +44,17 @@ def test_unreadable_dotenv_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
         Settings()
 
 
+@pytest.mark.parametrize(
+    "value", ["${SHOP_TOKEN}", "sk-${SHOP_TOKEN:-x}", '"${SHOP_TOKEN}"', "'a ${SHOP_TOKEN}'", "$SHOP_TOKEN"]
+)
+def test_dotenv_means_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str):
+    """Such a file may be a stranger's: it names no other variable's value, and a key may hold any characters."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    Path(".env").write_text(f"LLMVISION_MODEL={value}\nLLMVISION_TOP_P=0.5\n")
+    assert Settings().get("model") == value.strip("\"'")
+
+
 @pytest.mark.parametrize("line", ["LLMVISION_BASE_URL: http://here/v1", 'LLMVISION_MODEL="open'])
 def test_dotenv_line_that_says_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str):
     """What stands there was meant; going on without it would ask another server."""

@@ -34,8 +34,8 @@ def fetch_model(words: Sequence[str]) -> int:
     if words:
         sys.stderr.write(f"`model` takes no arguments, it was given {' '.join(words)!r}; leave them out.\n")
         return _MISUSED
-    from llmvision_magic.local import model_path
-    from llmvision_magic.local.console import shown_progress
+    from llmvision_magic.backends.local import model_path
+    from llmvision_magic.backends.local.progress_display import shown_progress
 
     with shown_progress(sys.stderr) as progress:
         path = model_path(progress)

@@ -9,16 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llmvision_magic.connections import Connections, Line, shared
+from llmvision_magic.backends.connections import Connections, Line, shared
+from llmvision_magic.backends.wire import Parameters, Request
+from llmvision_magic.chat.plan import parameters_from
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.keys import Key, checked_key
 from llmvision_magic.messages import Delta, Message, Reply
-from llmvision_magic.parsing import parse_value
-from llmvision_magic.planning import parameters_from
 from llmvision_magic.settings import BY_NAME, Settings
+from llmvision_magic.settings.keys import Key, checked_key
+from llmvision_magic.settings.parsing import parse_value
+from llmvision_magic.settings.suggestions import nearest
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Parameters, Request
-from llmvision_magic.words import nearest
 
 Said = str | Iterable[Message | Mapping[str, object]]
 """What is asked: a text, or the messages of a conversation as `Message` or as the API's own objects."""

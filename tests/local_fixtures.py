@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from llmvision_magic.local.weights import Weights
+from llmvision_magic.backends.local.weights import Weights
 
 DEADLINE_SECONDS = 30.0
 

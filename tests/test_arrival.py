@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from llmvision_magic.arrival import Arrival, Outcome, Sending
-from llmvision_magic.connections import Target
+from llmvision_magic.backends.connections import Target
+from llmvision_magic.chat.pacing import Frame
+from llmvision_magic.chat.reply_stream import Arrival, Outcome, Sending
 from llmvision_magic.messages import Delta
-from llmvision_magic.pacing import Frame
 
 TARGET = Target("http://host/v1", "test", None, "m", "test")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmvision_magic.asked import joined, options_from, written
-from llmvision_magic.kernel.options import parse_cell_line
+from llmvision_magic.kernel.cells.options import parse_cell_line
+from llmvision_magic.settings.turn_options import joined, options_from, written
 
 
 @pytest.mark.parametrize(

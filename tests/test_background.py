@@ -13,7 +13,7 @@ import pytest
 from kernels import DEADLINE, Cell, Kernel, running_kernel
 from servers.scripting import done, failure, sse, stream, text_stream, tokens, wait
 
-from llmvision_magic.kernel.threads import in_thread
+from llmvision_magic.threads import in_thread
 
 
 @pytest.fixture(scope="module")

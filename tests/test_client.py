@@ -26,7 +26,7 @@ from servers.scripting import (
 
 import llmvision_magic
 from llmvision_magic import ChatClient, Reply, errors
-from llmvision_magic.connections import close_shared
+from llmvision_magic.backends.connections import close_shared
 from llmvision_magic.messages import Message, Usage
 
 KEY = "sk-made-up-0123456789"
@@ -463,7 +463,7 @@ def test_other_client_talks_to_the_embedded_server():
     """The OpenAI SDK: whole, streamed with usage, and refused with a wrong key."""
     import openai
 
-    from llmvision_magic.local import LocalServer, model_path
+    from llmvision_magic.backends.local import LocalServer, model_path
 
     question = {"messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 8, "temperature": 0}
     with LocalServer(model_path()) as server:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from llmvision_magic import __version__
-from llmvision_magic.local import Progress
-from llmvision_magic.local.console import shown_progress
+from llmvision_magic.backends.local import Progress
+from llmvision_magic.backends.local.progress_display import shown_progress
 
 
 def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:

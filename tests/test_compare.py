@@ -15,9 +15,9 @@ from servers.scripting import done, failure, sse, sse_usage, stream, text_stream
 from terminals import running_ipython
 from test_rendering_hostile import FRAGMENTS, Elements
 
-from llmvision_magic.comparison import Comparison
+from llmvision_magic.chat.comparison import Comparison
 from llmvision_magic.messages import Reply
-from llmvision_magic.rendering.columns import comparison_bundle
+from llmvision_magic.rendering.comparison_table import comparison_bundle
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def kernel() -> Iterator[Kernel]:
 
 def server_pid(kernel: Kernel) -> int:
     """Process id of the embedded model's server."""
-    return kernel.value("__import__('llmvision_magic.connections').connections.shared().embedded.pid")
+    return kernel.value("__import__('llmvision_magic.backends.connections').backends.connections.shared().embedded.pid")
 
 
 def is_alive(pid: int) -> bool:

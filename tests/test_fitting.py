@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmvision_magic.fitting import fit, more_to_leave_out, size_of
+from llmvision_magic.chat.context_window import fit, more_to_leave_out, size_of
 from llmvision_magic.messages import Message
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmvision_magic.joining import Seam
+from llmvision_magic.chat.continuation import Seam
 
 
 def joined(old: str, new: str, *, asked: bool = False, size: int = 1) -> str:

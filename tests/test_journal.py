@@ -13,9 +13,10 @@ import pytest
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal import Journal, Origin, Place, database, place_from, searching, writing
+from llmvision_magic.journal import Journal, Origin, Place, database, place_from, writing
+from llmvision_magic.journal import search as searching
 from llmvision_magic.journal.reading import Found, id_of, kept_conversations, read
-from llmvision_magic.journal.searching import search
+from llmvision_magic.journal.search import search
 from llmvision_magic.messages import Reply, Usage
 from llmvision_magic.settings import Environment
 

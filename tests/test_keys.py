@@ -12,8 +12,8 @@ from kernels import Cell, Kernel, running_kernel
 from servers.scripting import failure, sse, stream
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.keys import Key, Keys, origin_of
 from llmvision_magic.settings import Environment
+from llmvision_magic.settings.keys import Key, Keys, origin_of
 
 KEY = "sk-made-up-" + "0123456789abcdef" * 2
 NO_KEYRING = "keyring.backends.fail.Keyring"

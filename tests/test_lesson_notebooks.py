@@ -18,7 +18,7 @@ from lab import Notebook, running_lab
 from playwright.sync_api import Page
 from seen import browser, page, picture
 
-from llmvision_magic.recording.file import RecordingFile
+from llmvision_magic.backends.recording.cassette import RecordingFile
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -38,7 +38,7 @@ def _watch(event, arguments):
         opened.append(str(arguments))
 sys.addaudithook(_watch)
 
-from llmvision_magic.recording import Player
+from llmvision_magic.backends.recording import Player
 given, _take = [], Player.take
 def _noted(player, *arguments):
     entry = _take(player, *arguments)

@@ -19,10 +19,10 @@ from lab import write_notebook
 from servers.scripting import close, done, failure, reply, sse, sse_usage, stream, text_stream, wait
 
 from llmvision_magic import ChatClient, errors
+from llmvision_magic.backends.recording.cassette_format import HEADER, Entry, line_of
+from llmvision_magic.backends.recording.normalized import asked_by
+from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.messages import Delta, Message
-from llmvision_magic.recording.asked import asked_by
-from llmvision_magic.recording.format import HEADER, Entry, line_of
-from llmvision_magic.wire import Parameters, Request
 
 KEY = "sk-made-up-0123456789"
 
@@ -688,7 +688,8 @@ def test_ordinary_chat_loads_nothing_of_it(chat_server):
         kernel.ok("%load_ext llmvision_magic")
         kernel.ok("%%chat\nHello")
         kernel.ok("%chat ask Hello?")
-        assert kernel.value("[name for name in __import__('sys').modules if 'llmvision_magic.recording' in name]") == []
+        loaded = kernel.value("list(__import__('sys').modules)")
+        assert [name for name in loaded if name.startswith("llmvision_magic.backends.recording")] == []
 
 
 def test_notebook_with_its_outputs_passes_nbval_strictly(kernel, lesson, chat_server):

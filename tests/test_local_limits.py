@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llmvision_magic.local.gguf import ModelFacts, read_facts
-from llmvision_magic.local.limits import (
+from llmvision_magic.backends.local.gguf import ModelFacts, read_facts
+from llmvision_magic.backends.local.machine_limits import (
     LEAST_CONTEXT,
     MOST_THREADS,
     OVERHEAD_BYTES,

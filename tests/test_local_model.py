@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from local_fixtures import DEADLINE_SECONDS, eventually, is_gone, post
 
+from llmvision_magic.backends.local import LocalServer, model_path
 from llmvision_magic.errors import ModelNotStarted
-from llmvision_magic.local import LocalServer, model_path
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
@@ -137,7 +137,7 @@ def test_crash_and_restart(model: Path) -> None:
 PARENT = """
 import os, subprocess, sys
 from pathlib import Path
-from llmvision_magic.local import LocalServer
+from llmvision_magic.backends.local import LocalServer
 server = LocalServer(Path(sys.argv[1]))
 server.start()
 descriptors = [int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2] if sys.argv[2] == "holder" else []

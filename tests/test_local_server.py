@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from local_fixtures import DEADLINE_SECONDS, eventually, is_gone, write_program
 
+from llmvision_magic.backends.local import LocalServer
+from llmvision_magic.backends.local.logs import log_tail, new_log
 from llmvision_magic.errors import Interrupted, ModelNotStarted
-from llmvision_magic.local import LocalServer
-from llmvision_magic.local.logs import log_tail, new_log
 from llmvision_magic.stop import Stop
 
 # Python 3.12 and newer warn of any fork beside threads; that such forks do no harm is what is tested here.
@@ -222,7 +222,7 @@ def test_fork_leaves_the_server_to_its_parent(server: LocalServer) -> None:
 PARENT = """
 import os, sys
 from pathlib import Path
-from llmvision_magic.local import LocalServer
+from llmvision_magic.backends.local import LocalServer
 server = LocalServer(Path(sys.argv[1]), program=Path(sys.argv[2]))
 server.start()
 sys.stdout.write(f"{server.pid}\\n")

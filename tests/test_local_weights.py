@@ -15,10 +15,10 @@ import pytest
 from filelock import FileLock
 from local_fixtures import DEADLINE_SECONDS, make_wheel
 
+from llmvision_magic.backends.local import Progress, model_path
+from llmvision_magic.backends.local import weights as weights_module
+from llmvision_magic.backends.local.weights import Weights, cache_folder
 from llmvision_magic.errors import Interrupted, ModelNotStarted
-from llmvision_magic.local import Progress, model_path
-from llmvision_magic.local import weights as weights_module
-from llmvision_magic.local.weights import Weights, cache_folder
 from llmvision_magic.stop import Stop
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4096

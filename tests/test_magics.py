@@ -373,7 +373,7 @@ INTERRUPT_WHILE_LOADING = """
 import os, signal, sys
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "llmvision_magic.session":
+        if name == "llmvision_magic.chat.session":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
 """

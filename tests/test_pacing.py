@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from llmvision_magic import pacing
-from llmvision_magic.pacing import Paced
+from llmvision_magic.chat import pacing
+from llmvision_magic.chat.pacing import Paced
 from llmvision_magic.stop import Stop
 
 

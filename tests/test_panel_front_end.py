@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmvision_magic.panel import front_end
+from llmvision_magic.panel import assets as front_end
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from kernels import Kernel, running_kernel
 from servers.scripting import done, sse, sse_usage, stream, text_stream
 
+from llmvision_magic.chat.personas import read_persona
+from llmvision_magic.chat.usage import Price, Prices, Spent, read_prices
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.pages import usage_page
-from llmvision_magic.personas import read_persona
-from llmvision_magic.usage import Price, Prices, Spent, read_prices
+from llmvision_magic.kernel.verbs.pages import usage_page
 
 SOCRATES = """---
 model: wise-one
@@ -86,7 +86,9 @@ def test_personas_are_found_by_name_and_completed(kernel, chat_server, folder):
     (folder / "personas").mkdir()
     (folder / "personas" / "critic.md").write_text("Find the weakest point.")
     where = Path(
-        kernel.value("str(__import__('llmvision_magic.personas').personas.folders(__import__('pathlib').Path())[-1])")
+        kernel.value(
+            "str(__import__('llmvision_magic.chat.personas').chat.personas.folders(__import__('pathlib').Path())[-1])"
+        )
     )
     assert where.is_relative_to(folder)
     where.mkdir(parents=True)

@@ -17,13 +17,13 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from llmvision_magic.chat.context_window import IMAGE_TOKENS, size_of
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.fitting import IMAGE_TOKENS, size_of
 from llmvision_magic.prompt import Errors, Failure, Values, compose, fix_prompt, secret_values
 from llmvision_magic.prompt.images import image_part
-from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import cut
 from llmvision_magic.prompt.tracebacks import traceback_text
+from llmvision_magic.prompt.value_text import cut
+from llmvision_magic.settings.secrets import Masker
 
 
 def text(prompt: str, names: Mapping[str, object] | None = None, **options: object) -> str:

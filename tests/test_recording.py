@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmvision_magic.asker import NOBODY, Asker
+from llmvision_magic.backends.recording import Player, Recorder
+from llmvision_magic.backends.recording.cassette_format import HEADER, Entry, entry_from, line_of
+from llmvision_magic.backends.recording.differences import differences, nearest
+from llmvision_magic.backends.recording.masking import answers
+from llmvision_magic.backends.recording.normalized import Asked, asked_by, normal_form
+from llmvision_magic.backends.recording.occurrences import Turns
+from llmvision_magic.backends.wire import Parameters, Request
+from llmvision_magic.cell_context import NOBODY, Asker
 from llmvision_magic.errors import ContextTooLong, InvalidInput, RequestRefused
 from llmvision_magic.messages import Delta, Message, Usage
-from llmvision_magic.recording import Player, Recorder
-from llmvision_magic.recording.asked import Asked, asked_by, normal_form
-from llmvision_magic.recording.differences import differences, nearest
-from llmvision_magic.recording.format import HEADER, Entry, entry_from, line_of
-from llmvision_magic.recording.masking import answers
-from llmvision_magic.recording.turns import Turns
-from llmvision_magic.wire import Parameters, Request
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 OPTIONAL = st.none() | TEXT.filter(bool)

@@ -10,7 +10,7 @@ import pytest
 
 from llmvision_magic.messages import Reply
 from llmvision_magic.rendering import Blocks, reply_bundle
-from llmvision_magic.rendering.rewriting import LARGEST_IMAGE, is_picture
+from llmvision_magic.rendering.sanitizing import LARGEST_IMAGE, is_picture
 
 
 def png(width: int, height: int, noise: bytes = b"") -> bytes:

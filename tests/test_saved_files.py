@@ -14,8 +14,8 @@ from llmvision_magic.client import _messages
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.exports import export
-from llmvision_magic.journal.files import load, save
-from llmvision_magic.journal.notebooks import conversations_from
+from llmvision_magic.journal.notebook_import import conversations_from
+from llmvision_magic.journal.saved_files import load, save
 from llmvision_magic.messages import Reply, Usage
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

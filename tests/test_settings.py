@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.parsing import parse_value
 from llmvision_magic.settings import BY_NAME, SETTINGS, Environment, Settings, Value, setting_named
+from llmvision_magic.settings.parsing import parse_value
 
 
 def test_precedence_is_option_conversation_configuration_environment_default():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmvision_magic.wire.chunks import ChunkedBody
-from llmvision_magic.wire.transport import watch
+from llmvision_magic.backends.wire.chunked_body import ChunkedBody
+from llmvision_magic.backends.wire.transport import watch
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -17,6 +17,7 @@ from servers.scripting import (
     wait,
 )
 
+from llmvision_magic.backends.wire import Client, Parameters, Request, Timeouts
 from llmvision_magic.errors import (
     BadResponse,
     ContextTooLong,
@@ -28,7 +29,6 @@ from llmvision_magic.errors import (
 )
 from llmvision_magic.messages import Message
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Client, Parameters, Request, Timeouts
 
 HELLO = (Message("user", "Hello!"),)
 REQUEST = Request("m", HELLO)

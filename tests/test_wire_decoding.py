@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers.scripting import completion, done, event, sse, sse_usage
 
+from llmvision_magic.backends.wire import decoding
+from llmvision_magic.backends.wire.decoding import StreamDecoder, kind_of, whole_deltas
+from llmvision_magic.backends.wire.server_messages import Server
 from llmvision_magic.errors import BadResponse, ChatError, ContextTooLong, ReplyCut, RequestRefused, ServerBusy
 from llmvision_magic.messages import ReplyBuilder, Usage
-from llmvision_magic.wire import decoding
-from llmvision_magic.wire.decoding import StreamDecoder, kind_of, whole_deltas
-from llmvision_magic.wire.wording import Server
 
 SERVER = Server("http://host/v1", ("secret",))
 

@@ -7,6 +7,9 @@ import inspect
 import httpx
 import pytest
 
+from llmvision_magic.backends.wire import Timeouts
+from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire.server_messages import Server, message_of, passwords
 from llmvision_magic.errors import (
     BadResponse,
     ChatError,
@@ -19,8 +22,6 @@ from llmvision_magic.errors import (
     RequestRefused,
     ServerBusy,
 )
-from llmvision_magic.wire import Timeouts, failures
-from llmvision_magic.wire.wording import Server, message_of, passwords
 
 SERVER = Server("http://host/v1", ("sk-123",))
 EXCEPTIONS = [

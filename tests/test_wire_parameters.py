@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmvision_magic.backends.wire import Parameters, Request, Timeouts
+from llmvision_magic.backends.wire.request import encoded
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Message
-from llmvision_magic.wire import Parameters, Request, Timeouts
-from llmvision_magic.wire.request import encoded
 
 HELLO = (Message("user", "Hello!"),)
 ANY = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers()))

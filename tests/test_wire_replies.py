@@ -23,6 +23,7 @@ from servers.scripting import (
     wait,
 )
 
+from llmvision_magic.backends.wire import Client, Parameters, Request
 from llmvision_magic.errors import (
     BadResponse,
     KeyRefused,
@@ -30,7 +31,6 @@ from llmvision_magic.errors import (
     ServerBusy,
 )
 from llmvision_magic.messages import Delta, Message, Usage
-from llmvision_magic.wire import Client, Parameters, Request
 
 HELLO = (Message("user", "Hello!"),)
 REQUEST = Request("m", HELLO)

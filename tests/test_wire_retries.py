@@ -14,10 +14,10 @@ import httpx
 import pytest
 from servers.scripting import answer, close, failure, reply, reset, sse, stream, text_stream
 
+from llmvision_magic.backends.wire import Client, Request, Retrying, retries
 from llmvision_magic.errors import NotConnected, ReplyCut, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, Message
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Client, Request, Retrying, retries
 
 REQUEST = Request("m", (Message("user", "Hello!"),))
 NOW = {"Retry-After": "0"}
@@ -205,7 +205,7 @@ def test_retry_library_is_imported_only_for_a_retry(chat_server):
     """A request that succeeds costs no import of it, nor of anything of the notebook."""
     code = (
         "import sys\n"
-        "from llmvision_magic.wire import Client, Request\n"
+        "from llmvision_magic.backends.wire import Client, Request\n"
         "from llmvision_magic.messages import Message\n"
         f"Client({chat_server.url!r}, trust_env=False).complete(Request('m', (Message('user', 'x'),)))\n"
         "print(sorted({'tenacity', 'stamina', 'IPython', 'traitlets', 'ipywidgets'} & set(sys.modules)))"

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers.scripting import done, event, sse, sse_usage
 
+from llmvision_magic.backends.wire import decoding
+from llmvision_magic.backends.wire.decoding import StreamDecoder
+from llmvision_magic.backends.wire.event_stream import whole_events
+from llmvision_magic.backends.wire.server_messages import Server
 from llmvision_magic.errors import ChatError, ReplyCut
-from llmvision_magic.wire import decoding
-from llmvision_magic.wire.decoding import StreamDecoder
-from llmvision_magic.wire.events import whole_events
-from llmvision_magic.wire.wording import Server
 
 SERVER = Server("http://host/v1", ())
 PLAIN = sse("word")

@@ -16,11 +16,11 @@ import httpx
 import pytest
 from servers.scripting import answer, done, event, failure, pings, silent, sse, stream, tokens, wait
 
+from llmvision_magic.backends.wire import Client, Request, Timeouts
+from llmvision_magic.backends.wire.transport import Call, WatchedBackend, watch
 from llmvision_magic.errors import Interrupted, NoReply, NotConnected, ReplyCut
 from llmvision_magic.messages import Message
 from llmvision_magic.stop import Stop
-from llmvision_magic.wire import Client, Request, Timeouts
-from llmvision_magic.wire.transport import Call, WatchedBackend, watch
 
 pytestmark = pytest.mark.timeout(30)
 

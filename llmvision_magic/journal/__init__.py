@@ -6,8 +6,8 @@ Imported when the first prompt is asked; knows no HTTP and no IPython.
 from __future__ import annotations
 
 from llmvision_magic.journal.journal import UNRECORDED, Journal, Record
-from llmvision_magic.journal.place import THIS_PROCESS, Origin, Place, place_from, shown_path
-from llmvision_magic.journal.trouble import Trouble
+from llmvision_magic.journal.location import THIS_PROCESS, Origin, Place, place_from, shown_path
+from llmvision_magic.journal.unavailable import Trouble
 
 __all__ = [
     "THIS_PROCESS",

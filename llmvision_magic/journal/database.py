@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvision_magic.journal.place import Place, shown_path
-from llmvision_magic.journal.trouble import Trouble, trouble_of
+from llmvision_magic.journal.location import Place, shown_path
+from llmvision_magic.journal.unavailable import Trouble, trouble_of
 
 APPLICATION = 0x6C6C6D76
 """``PRAGMA application_id`` of our files ("llmv"), by which another program's database is told from them."""

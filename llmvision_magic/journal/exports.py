@@ -12,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from llmvision_magic.asked import SAYABLE, written
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.files import write_whole
-from llmvision_magic.journal.place import shown_path
+from llmvision_magic.journal.location import shown_path
 from llmvision_magic.journal.records import turn_record
+from llmvision_magic.journal.saved_files import write_whole
 from llmvision_magic.messages import Reply, text_of
+from llmvision_magic.settings.turn_options import SAYABLE, written
 
 
 def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -> None:
@@ -146,7 +146,7 @@ def _output(conversation: Conversation, turn: Turn) -> dict[str, Any]:
 
 def page(conversation: Conversation) -> str:
     """A web page."""
-    from llmvision_magic.journal.page import page
+    from llmvision_magic.journal.web_page import page
 
     return page(conversation)
 

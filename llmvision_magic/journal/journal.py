@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.journal.place import NOWHERE, Origin, Place
-from llmvision_magic.journal.trouble import Trouble, trouble_of
+from llmvision_magic.journal.location import NOWHERE, Origin, Place
+from llmvision_magic.journal.unavailable import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -212,7 +212,7 @@ class Journal:
 
     def announce(self) -> None:
         """Show other kernels that this one is alive, and the replies on disk that are not complete arrive in it."""
-        from llmvision_magic.journal import presence
+        from llmvision_magic.journal import liveness as presence
 
         if (opened := self._opened) is not None:
             presence.announce(opened[0], self.origin.kernel)
@@ -305,7 +305,7 @@ class Journal:
             since: When it was seen to be, in Unix time; if that is so short ago that it may not have shown it yet, this
                 is waited for.
         """
-        from llmvision_magic.journal import presence
+        from llmvision_magic.journal import liveness as presence
 
         path = self.place.path
         if path is None or kernel == self.origin.kernel:

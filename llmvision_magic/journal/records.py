@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from llmvision_magic.connections import shown_address
+from llmvision_magic.backends.connections import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
-from llmvision_magic.parsing import parse_value
 from llmvision_magic.settings import BY_NAME
+from llmvision_magic.settings.parsing import parse_value
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
@@ -106,7 +106,7 @@ def turn_from(record: Mapping[str, Any], *, arrives: bool = False) -> Turn:
         ValueError: It is not what `turn_record` makes.
         KeyError: A field is missing.
     """
-    from llmvision_magic.asked import options_from  # what is only written needs none of it
+    from llmvision_magic.settings.turn_options import options_from  # what is only written needs none of it
 
     for name in ("id", "text", "status", "reason"):
         if not isinstance(record[name], str):

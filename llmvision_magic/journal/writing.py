@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.place import Origin
+from llmvision_magic.journal.location import Origin
 from llmvision_magic.journal.records import settings_to_keep, storable, to_json
 
 
@@ -120,7 +120,7 @@ def put_facts(connection: sqlite3.Connection, conversation_id: str, kept: Facts)
 def drop(connection: sqlite3.Connection, conversation_id: str) -> None:
     """Forget a conversation, in a transaction of its own; what it took on disk is overwritten."""
     from llmvision_magic.journal.database import transaction
-    from llmvision_magic.journal.searching import forget
+    from llmvision_magic.journal.search import forget
 
     connection.execute("PRAGMA secure_delete = ON")
     try:

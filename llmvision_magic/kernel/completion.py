@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion
 
-from llmvision_magic.kernel.files import offered_paths, typed_path
+from llmvision_magic.kernel.path_completion import offered_paths, typed_path
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.magics import ChatMagics
@@ -34,8 +34,8 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
 
 
 def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
-    from llmvision_magic.kernel.options import EXPRESSIONS, OPTIONS
-    from llmvision_magic.offering import FORMATS
+    from llmvision_magic.chat.new_cell import FORMATS
+    from llmvision_magic.kernel.cells.options import EXPRESSIONS, OPTIONS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):
@@ -43,7 +43,7 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
     if last in ("-m", "--model"):
         return _models(magics)
     if last == "--compare":
-        from llmvision_magic.kernel.compared import KNOWN
+        from llmvision_magic.kernel.cells.compare_option import KNOWN
 
         return (f"{name}=" for name in KNOWN)
     if last in ("-f", "--format"):
@@ -65,7 +65,7 @@ def names(magics: ChatMagics, typed: str) -> Iterable[str]:
 
 
 def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
-    from llmvision_magic.kernel.verbs import BY_NAME, VERBS
+    from llmvision_magic.kernel.verbs.declarations import BY_NAME, VERBS
     from llmvision_magic.settings import BY_NAME as SETTINGS_BY_NAME
 
     if not before:
@@ -74,7 +74,7 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
     if verb is not None and verb.completes == "options":
         return _cell_words(magics, before[1:], typed)
     if verb is not None and verb.completes == "persona" and len(before) > 1:
-        from llmvision_magic.personas import known_personas
+        from llmvision_magic.chat.personas import known_personas
 
         return known_personas(magics.folder) if before[-1] == "--persona" else ("-s", "--persona")
     if before in (["history"], ["panel"]):

@@ -10,11 +10,11 @@ from IPython.core.completer import CompletionContext, context_matcher
 from IPython.core.magic import no_var_expand
 
 from llmvision_magic.errors import ChatError, Interrupted
-from llmvision_magic.kernel.documented import DocumentedMagic
+from llmvision_magic.kernel.magic_help import DocumentedMagic
 from llmvision_magic.kernel.magics import ChatMagics
 
 if TYPE_CHECKING:
-    from llmvision_magic.session import Session
+    from llmvision_magic.chat.session import Session
 
 NAMES = ("chat", "llmvision")
 
@@ -78,7 +78,7 @@ class Extension:
 
     def unload(self) -> None:
         """Take everything out again, end replies in the background and the embedded model's server."""
-        from llmvision_magic.connections import close_shared
+        from llmvision_magic.backends.connections import close_shared
 
         self.magics.close()
         table = self._shell.magics_manager.magics
@@ -111,13 +111,13 @@ def _matcher_for(magics: ChatMagics) -> Any:
 
 
 def _cell_help() -> str:
-    from llmvision_magic.kernel.options import options_text
+    from llmvision_magic.kernel.cells.options import options_text
 
     return options_text()
 
 
 def _line_help() -> str:
-    from llmvision_magic.kernel.verbs import verbs_text
+    from llmvision_magic.kernel.verbs.declarations import verbs_text
 
     return verbs_text()
 

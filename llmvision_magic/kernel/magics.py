@@ -13,20 +13,20 @@ from IPython.core.magic import Magics, magics_class
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from llmvision_magic.errors import Interrupted, InvalidInput
-from llmvision_magic.kernel.failures import Failures
-from llmvision_magic.kernel.front_end import cell_id, execution_id, in_notebook
+from llmvision_magic.kernel.execute_request import cell_id, execution_id, in_notebook
+from llmvision_magic.kernel.failed_cells import Failures
 from llmvision_magic.kernel.interrupts import interrupting, ordinary_interrupts
 from llmvision_magic.settings import BY_NAME, SETTINGS
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.plan import Ask
+    from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.kernel.asking import Asking
-    from llmvision_magic.kernel.options import CellLine
+    from llmvision_magic.kernel.cells.dispatch import Asking
+    from llmvision_magic.kernel.cells.options import CellLine
     from llmvision_magic.messages import Content
-    from llmvision_magic.planning import Ask
     from llmvision_magic.prompt import Values
-    from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
 
 Written = TypeVar("Written")
@@ -87,13 +87,13 @@ class ChatMagics(Magics):
     def session(self) -> Session:
         """The kernel's session, made at its first use: loading the extension stays cheap."""
         if self._session is None:
-            from llmvision_magic.connections import shared
+            from llmvision_magic.backends.connections import shared
 
             if self.kept is not None:
                 self.kept.connections = shared()  # unloading has closed those it had
             else:
-                from llmvision_magic.kernel.origin import journal_of
-                from llmvision_magic.session import Session
+                from llmvision_magic.chat.session import Session
+                from llmvision_magic.kernel.notebook_file import journal_of
 
                 self.kept = Session(shared(), journal=journal_of(self._shell, self.folder))
             self._session = self.kept
@@ -104,7 +104,7 @@ class ChatMagics(Magics):
     @property
     def _asks(self) -> Asking:
         if self._asking is None:
-            from llmvision_magic.kernel.asking import Asking
+            from llmvision_magic.kernel.cells.dispatch import Asking
 
             self._asking = Asking(self)
         return self._asking
@@ -117,8 +117,8 @@ class ChatMagics(Magics):
             self._run_cell(line, cell, stop)
 
     def _run_cell(self, line: str, cell: str, stop: Stop) -> None:
-        from llmvision_magic.kernel.options import parse_cell_line
-        from llmvision_magic.planning import Ask
+        from llmvision_magic.chat.plan import Ask
+        from llmvision_magic.kernel.cells.options import parse_cell_line
 
         options = parse_cell_line(line)
         prompt = cell.strip("\n").rstrip()
@@ -143,8 +143,8 @@ class ChatMagics(Magics):
         """``%chat VERB …``"""
         stop = Stop()
         with interrupting(stop):
-            from llmvision_magic.kernel.commands import Commands
-            from llmvision_magic.kernel.verbs import run_verb
+            from llmvision_magic.kernel.verbs.declarations import run_verb
+            from llmvision_magic.kernel.verbs.handlers import Commands
 
             commands = Commands(self.session, self)
         if stop.is_set:
@@ -172,14 +172,14 @@ class ChatMagics(Magics):
     @property
     def folder(self) -> Path:
         """The notebook's folder: ``%cd`` changes neither its ``.env`` file nor its personas."""
-        from llmvision_magic.kernel.origin import folder_of
+        from llmvision_magic.kernel.notebook_file import folder_of
 
         return folder_of(self._shell, self._began_in)
 
     def ask(self, prompt: str) -> None:
         """Ask in one line."""
-        from llmvision_magic.kernel.options import CellLine
-        from llmvision_magic.planning import Ask
+        from llmvision_magic.chat.plan import Ask
+        from llmvision_magic.kernel.cells.options import CellLine
 
         stop = Stop()
         with interrupting(stop):
@@ -190,8 +190,8 @@ class ChatMagics(Magics):
 
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
-        from llmvision_magic.kernel.options import CellLine
-        from llmvision_magic.planning import Ask
+        from llmvision_magic.chat.plan import Ask
+        from llmvision_magic.kernel.cells.options import CellLine
         from llmvision_magic.prompt import fix_prompt
 
         failure = self.failures.last()
@@ -260,7 +260,7 @@ class ChatMagics(Magics):
 
             self._shell.display_pub.publish(reply_bundle(Reply(markdown), Footer([], "")))
             return
-        from llmvision_magic.kernel.terminal import print_page
+        from llmvision_magic.kernel.views.terminal import print_page
 
         print_page(markdown, sys.stdout)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from llmvision_magic.asker import NOBODY, Asker
+from llmvision_magic.cell_context import NOBODY, Asker
 
 
 def running_cell() -> Asker:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from llmvision_magic.asked import SAYABLE, Options, is_raw
-from llmvision_magic.audience import Elsewhere
+from llmvision_magic.chat.listeners import Elsewhere
+from llmvision_magic.chat.plan import Ask
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.kernel.threads import in_thread
 from llmvision_magic.messages import text_of
-from llmvision_magic.panel.errands import TAKEN_BACK
-from llmvision_magic.planning import Ask
+from llmvision_magic.panel.request_queue import TAKEN_BACK
 from llmvision_magic.prompt import Composed
+from llmvision_magic.settings.turn_options import SAYABLE, Options, is_raw
+from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.panel.attachments import Beside
     from llmvision_magic.panel.host import Host
     from llmvision_magic.panel.requests import File, Request
-    from llmvision_magic.panel.showing import Showing
+    from llmvision_magic.panel.transcript_sync import Showing
     from llmvision_magic.stop import Stop
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from llmvision_magic.asked import BESIDE, FILES, Options, text_beside
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, text_of
 from llmvision_magic.panel.requests import File
 from llmvision_magic.prompt import Composed, Values, compose
 from llmvision_magic.prompt.images import image_part
-from llmvision_magic.prompt.shown import fenced
+from llmvision_magic.prompt.value_text import fenced
+from llmvision_magic.settings.turn_options import BESIDE, FILES, Options, text_beside
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Turn

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmvision_magic.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.magics import ChatMagics
     from llmvision_magic.prompt import Values
-    from llmvision_magic.session import Session
     from llmvision_magic.settings import Settings
     from llmvision_magic.stop import Stop
 

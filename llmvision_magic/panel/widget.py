@@ -10,18 +10,19 @@ from typing import Any
 import anywidget
 import traitlets
 
+from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.kernel.threads import in_thread
-from llmvision_magic.panel import front_end, requests
+from llmvision_magic.panel import assets as front_end
+from llmvision_magic.panel import requests
 from llmvision_magic.panel.actions import Actions
-from llmvision_magic.panel.errands import Errands
 from llmvision_magic.panel.host import Host
-from llmvision_magic.panel.kept import Kept
+from llmvision_magic.panel.request_queue import Errands
 from llmvision_magic.panel.requests import Request
-from llmvision_magic.panel.showing import Showing
-from llmvision_magic.planning import checked_value
+from llmvision_magic.panel.saved_transcript import Kept
+from llmvision_magic.panel.transcript_sync import Showing
 from llmvision_magic.rendering import stylesheet
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
+from llmvision_magic.threads import in_thread
 
 PARAMETERS = ("model", *REQUEST_PARAMETERS)
 """Settings that the panel has controls for."""

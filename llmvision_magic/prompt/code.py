@@ -9,7 +9,7 @@ import os
 import textwrap
 from types import ModuleType
 
-from llmvision_magic.prompt.shown import Shown, more
+from llmvision_magic.prompt.value_text import Shown, more
 
 DOC_LINES = 10
 """Lines of a module's documentation."""

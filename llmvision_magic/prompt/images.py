@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.prompt.shown import told
 from llmvision_magic.prompt.tables import is_of
+from llmvision_magic.prompt.value_text import told
 
 LONGEST_SIDE = 1568
 """Pixels of an image's longest side that are sent; models take no more."""

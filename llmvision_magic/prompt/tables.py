@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from llmvision_magic.prompt.secrets import Masker
-from llmvision_magic.prompt.shown import Shown, counted, cut, more
+from llmvision_magic.prompt.value_text import Shown, counted, cut, more
+from llmvision_magic.settings.secrets import Masker
 
 ALL_ROWS = 20
 """A table of up to so many rows is shown whole."""

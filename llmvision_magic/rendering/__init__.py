@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block, Blocks, Update
-from llmvision_magic.rendering.bundle import (
+from llmvision_magic.rendering.mime_bundle import (
     MOST_SHOWN,
     Footer,
     blocks_bundle,
@@ -64,7 +64,7 @@ def safe_markdown(text: str) -> str:
     Args:
         text: Markdown, any string.
     """
-    from llmvision_magic.rendering.defuse import safe_markdown
+    from llmvision_magic.rendering.markdown_writer import safe_markdown
 
     return safe_markdown(text)
 

@@ -12,7 +12,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from llmvision_magic.rendering import highlighting, markdown, mathml, rewriting
+from llmvision_magic.rendering import highlighting, markdown, mathml
+from llmvision_magic.rendering import sanitizing as rewriting
 
 if TYPE_CHECKING:
     import nh3

@@ -14,7 +14,8 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from llmvision_magic.rendering import footnotes, maths, rewriting
+from llmvision_magic.rendering import footnotes, maths
+from llmvision_magic.rendering import sanitizing as rewriting
 
 MAX_NESTING = 60
 """Depth, in tokens, to which a reply is understood: 60 block quotes, or 30 lists, inside each other."""

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 from llmvision_magic import rendering
-from llmvision_magic.panel import front_end
+from llmvision_magic.panel import assets as front_end
 from llmvision_magic.rendering import render
 
 HERE = Path(__file__).parent

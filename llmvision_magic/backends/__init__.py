@@ -1,0 +1,1 @@
+"""Where replies come from: a server of the Chat Completion API, the embedded model, or a recording."""

@@ -1,0 +1,348 @@
+"""Where a request goes: the platform, another server, or the embedded model; and the open connections there."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from llmvision_magic.cell_context import NOBODY, Asker, asker
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value, with_source
+from llmvision_magic.settings.keys import Key, Keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmvision_magic.backends.local import LocalServer
+    from llmvision_magic.backends.recording import Player, Recorder, Switch
+    from llmvision_magic.backends.recording.player import Recorded
+    from llmvision_magic.backends.wire import Client, Request, Timeouts
+    from llmvision_magic.backends.wire.retries import Retrying
+    from llmvision_magic.messages import Delta, Message, Reply
+    from llmvision_magic.stop import Stop
+
+PLATFORM_URL = "https://platform.llmprovider.ai/v1"
+PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+TAPE_VARIABLES = ("LLMVISION_RECORD", "LLMVISION_REPLAY")
+"""Variables that have requests recorded or replayed."""
+
+CONTEXT_TOKENS = 8192
+"""The embedded model's context, in tokens, where the user set none and the machine's memory allows it."""
+
+EMBEDDED_FIRST_EVENT = 600.0
+"""Longest wait for the embedded model's first token, in seconds, where the user set none."""
+
+
+class Target(NamedTuple):
+    """Where a request goes, before anything is opened.
+
+    Attributes:
+        base_url: The server's address; None for the embedded model.
+        url_source: Which place gave the address.
+        key: The key that is sent; None for none.
+        model: The model asked for; None for the embedded model's own.
+        model_source: Which place gave the model.
+    """
+
+    base_url: str | None
+    url_source: str
+    key: Key | None
+    model: str | None
+    model_source: str
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.base_url is None
+
+    @property
+    def shown_url(self) -> str:
+        """The address without user name and password."""
+        return "the embedded model, on this machine" if self.base_url is None else shown_address(self.base_url)
+
+
+def shown_address(base_url: str) -> str:
+    """An address without user name and password."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        return "an address that cannot be read"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def check_address(target: Target) -> None:
+    """Check that a target's address can be used.
+
+    Raises:
+        InvalidInput: It cannot; the sentence names the place that gave it.
+    """
+    if target.base_url in (None, PLATFORM_URL):
+        return
+    from llmvision_magic.backends.wire import checked_url
+
+    try:
+        checked_url(str(target.base_url))
+    except InvalidInput as error:
+        raise with_source(error, target.url_source) from None
+
+
+class ModelClient(Protocol):
+    """What answers requests: a model behind a server, or a recording."""
+
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
+        """Yield a reply as it arrives.
+
+        Args:
+            before_reading: Called when all that was read is handed out, before more is waited for.
+        """
+
+    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
+        """Wait for a whole reply."""
+
+    def models(self, stop: Stop | None = None) -> list[str]:
+        """Names of the models there are."""
+
+
+class Line(NamedTuple):
+    """An open way to a model.
+
+    Attributes:
+        model: Name of the model that is asked.
+        context_tokens: Size of the model's context, in tokens, where it is known beforehand (the embedded model).
+        count_tokens: Counts the tokens of messages, where the context is known.
+        recorded: Says what is known of a reply that is replayed; None where nothing is replayed.
+    """
+
+    client: ModelClient
+    model: str
+    context_tokens: int | None = None
+    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    recorded: Callable[[Request], Recorded | None] | None = None
+
+
+class Connections:
+    """The open clients, one per server and key, and the embedded model's server. One per process is enough.
+
+    Args:
+        switch_of: Whose recording and replaying counts here too.
+    """
+
+    def __init__(self, keys: Keys | None = None, *, switch_of: Connections | None = None) -> None:
+        self.keys = keys or Keys()
+        self._switch_of = switch_of
+        self._switch: Switch | None = None
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[object, ...], Client] = {}
+        self._server: LocalServer | None = None
+        self._server_made_of: tuple[Path, int] | None = None
+
+    def target(self, settings: Settings, key: Key | None = None) -> Target:
+        """Where a request with these settings would go. Opens nothing.
+
+        Args:
+            key: The key to use; None looks where keys are kept.
+        """
+        url = settings.find("base_url")
+        model = settings.find("model")
+        if url.value is not None:
+            base_url = str(url.value)
+            key = key or self.keys.find(base_url, settings.environment)
+            if key is not None and url.source.endswith(f"({DOTENV})") and key.source.endswith(f"({ENVIRONMENT})"):
+                raise InvalidInput(
+                    f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is the "
+                    "environment's own: it is not sent there, for such a file may be a stranger's. Put "
+                    "LLMVISION_API_KEY into the .env file too, or LLMVISION_BASE_URL into the environment."
+                )
+            name, source = (model.value or PLATFORM_MODEL), model.source
+            return Target(base_url, url.source, key, str(name), source)
+        key = key or self.keys.find(PLATFORM_URL, settings.environment)
+        if key is not None:
+            return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source)
+        return Target(None, "default: no key and no base URL", None, _text(model), model.source)
+
+    @property
+    def switch(self) -> Switch:
+        """Whether requests are recorded or replayed; made when it is first needed."""
+        if self._switch_of is not None:
+            return self._switch_of.switch
+        if self._switch is None:
+            from llmvision_magic.backends.recording import Switch
+
+            self._switch = Switch()
+        return self._switch
+
+    def tape(self, environment: Environment) -> Recorder | Player | None:
+        """What records or replays; None when requests simply go to the model, as they mostly do.
+
+        Raises:
+            InvalidInput: What the environment says cannot be replayed.
+        """
+        switched = (self._switch_of or self)._switch is not None
+        if not switched and not any(environment.find(variable) for variable in TAPE_VARIABLES):
+            return None
+        return self.switch.tape(environment)
+
+    def asker(self, environment: Environment) -> Asker:
+        """Who asks now, where that matters: equal requests are told apart by it."""
+        return NOBODY if self.tape(environment) is None else asker()
+
+    def complaint(self) -> str:
+        """What is wrong with the recording, as a sentence, said once; "" when nothing is."""
+        switch = (self._switch_of or self)._switch
+        return "" if switch is None else switch.complaint()
+
+    def open(
+        self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop, who: Asker = NOBODY
+    ) -> Line:
+        """Open the way to a target, or to a recording in its place.
+
+        The embedded model is started where it is needed.
+
+        Args:
+            tell: Called with a line for the reader while the embedded model is fetched or starts.
+            stop: Ends fetching and starting.
+            who: Who asks; see `asker`.
+
+        Raises:
+            InvalidInput: A time limit or the address cannot be used.
+            ModelNotStarted: The embedded model could not be fetched or started.
+        """
+
+        def live() -> Line:
+            return self._open(target, settings, tell, stop)[1]
+
+        tape = self.tape(settings.environment)
+        if tape is None:
+            return live()
+        from llmvision_magic.backends.recording.player import ReplayingClient
+        from llmvision_magic.backends.recording.recorder import RecordingClient
+
+        is_default = target.model_source == "default"
+        secrets = [target.key.secret] if target.key else []
+        if tape.verb == "record":
+            client, line = self._open(target, settings, tell, stop)
+            recording = RecordingClient(tape, client, who, is_default_model=is_default, secrets=secrets)
+            return line._replace(client=recording)
+        from llmvision_magic.backends.local import model_name
+
+        model = target.model or model_name(environ=settings.environment.variables())
+        replaying = ReplayingClient(tape, who, live, is_default_model=is_default, secrets=secrets)
+        return Line(replaying, model, recorded=replaying.recorded)
+
+    def _open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> tuple[Client, Line]:
+        from llmvision_magic.backends.wire import Timeouts
+
+        timeouts = Timeouts(
+            connect=settings.seconds("connect_timeout"),
+            first_event=settings.seconds("first_event_timeout"),
+            between_events=settings.seconds("between_events_timeout"),
+        )
+        retries = settings.whole("retries")
+        if target.base_url is not None:
+            check_address(target)
+            secret = target.key.secret if target.key else None
+            client = self._client(target.base_url, secret, timeouts, retries)
+            return client, Line(client, str(target.model))
+        if settings.find("first_event_timeout").source == "default":
+            # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
+            timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
+        server = self._embedded(settings.environment, tell, stop)
+        client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
+        # The server has one model and ignores the name; what the user wrote is sent all the same.
+        return client, Line(client, target.model or server.model, server.context_tokens, client.count_tokens)
+
+    def _client(
+        self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True
+    ) -> Client:
+        from llmvision_magic.backends.wire import Client
+
+        name = (base_url, key, timeouts, retries)
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = Client(base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env)
+            return self._clients[name]
+
+    def _embedded(self, environment: Environment, tell: Callable[[str], None], stop: Stop) -> LocalServer:
+        from llmvision_magic.backends.local import LocalServer, Progress, model_path
+
+        def show(progress: Progress) -> None:
+            share = f" {100 * progress.done // progress.total} %" if progress.total else ""
+            tell(f"{progress.message}{share}")
+
+        path = model_path(show, stop, environ=environment.variables())
+        wanted = _context_tokens(environment)
+        with self._lock:
+            if self._server is not None and self._server_made_of != (path, wanted):
+                self._server.stop()
+                self._server = None
+            if self._server is None:
+                self._server, self._server_made_of = LocalServer(path, context_tokens=wanted), (path, wanted)
+            server = self._server
+        if not server.is_running:
+            tell("starting the embedded model on this machine")
+            server.start(stop)
+        return server
+
+    @property
+    def embedded(self) -> LocalServer | None:
+        """The embedded model's server, if it was needed so far."""
+        return self._server
+
+    def close(self) -> None:
+        """Close all connections and end the embedded model's server."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+            server, self._server = self._server, None
+        for client in clients:
+            client.close()
+        if server is not None:
+            server.stop()
+
+
+def _context_tokens(environment: Environment) -> int:
+    """The embedded model's context, in tokens: ``LLMVISION_LOCAL_CONTEXT``, else `CONTEXT_TOKENS`."""
+    value = environment.find("LLMVISION_LOCAL_CONTEXT")
+    if value is None:
+        return CONTEXT_TOKENS
+    text = str(value.value).strip()
+    if not text.isdecimal() or int(text) < 256:
+        raise InvalidInput(f"{value.source}: expected a whole number of at least 256, in tokens, got {text!r}.")
+    return int(text)
+
+
+def _text(value: Value) -> str | None:
+    return None if value.value is None else str(value.value)
+
+
+class _Shared:
+    """The process's connections, made when they are first needed."""
+
+    def __init__(self) -> None:
+        self.connections: Connections | None = None
+        self.lock = threading.Lock()
+
+
+_SHARED = _Shared()
+
+
+def shared() -> Connections:
+    """The connections of this process: magics and `ChatClient` use one embedded model, not one each."""
+    with _SHARED.lock:
+        if _SHARED.connections is None:
+            _SHARED.connections = Connections()
+            atexit.register(close_shared)
+        return _SHARED.connections
+
+
+def close_shared() -> None:
+    """Close the process's connections; the next use opens new ones."""
+    with _SHARED.lock:
+        connections, _SHARED.connections = _SHARED.connections, None
+    if connections is not None:
+        connections.close()

@@ -1,0 +1,353 @@
+"""The client: one server, one pool of connections, one way to ask."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+from llmvision_magic import __version__
+from llmvision_magic.backends.wire import decoding, retries
+from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
+from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
+from llmvision_magic.backends.wire.retries import Retrying
+from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
+from llmvision_magic.backends.wire.transport import Call, watch
+from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut, ServerBusy
+from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
+from llmvision_magic.stop import Stop
+
+# A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
+GRACE = 2.0
+# A pooled connection is closed after so many seconds without use. Servers close theirs after some time too, and a
+# request sent into a connection that is just being closed is lost: chat requests are not sent twice.
+IDLE = 4.0
+
+
+class Client:
+    """Talks to one server of the Chat Completion API. Usable from several threads at once.
+
+    Close it, or use it as a context manager. Connections are made when first needed.
+
+    Args:
+        base_url: Address of the API, mostly ending in ``/v1``.
+        api_key: Sent as a bearer token; None or empty: no Authorization header.
+        timeouts: How long the server may stay silent.
+        retries: How often a request that the server surely did not begin to answer is sent again.
+        trust_env: Whether proxies and certificates are taken from the environment. Off for a server on this machine.
+
+    Raises:
+        InvalidInput: The base URL is no http(s) address, or the key holds characters that no header can carry.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        retries: int = 2,
+        trust_env: bool = True,
+    ) -> None:
+        url = checked_url(base_url)
+        self.timeouts = timeouts or Timeouts()
+        self.retries = retries
+        self._headers = {
+            "Accept": "text/event-stream, application/json",
+            # Compressed events are held back until enough of them have come together.
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": f"llmvision-magic/{__version__}",
+        }
+        userinfo = url.userinfo.decode("ascii")
+        self._auth = None
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {_checked_key(api_key)}"
+        elif userinfo:
+            self._auth = httpx.BasicAuth(url.username, url.password)
+        self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
+        self._server = Server(self._base_url, tuple(filter(None, (api_key, *passwords(userinfo)))))
+        self._trust_env = trust_env
+        self._usage_known: bool | None = None
+        self._http: httpx.Client | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Client({self._base_url!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API, without user, password and final slash."""
+        return self._base_url
+
+    def close(self) -> None:
+        """Close the connections; replies that still arrive are cut."""
+        with self._lock:
+            self._closed = True
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def stream(
+        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
+    ) -> Generator[Delta | Retrying, None, None]:
+        """Send a request and yield its reply as it arrives; as one delta for each choice if it is not streamed.
+
+        A `Retrying` comes before each wait for another try. Once an event has arrived nothing is ever sent again.
+        Closing the generator closes the connection. When `stop` is set the generator ends, without an error.
+
+        Args:
+            before_reading: Called when all events that were read are handed out, before more are waited for.
+
+        Raises:
+            InvalidInput: The request has no JSON.
+            NotConnected: No connection, or it ended before the reply began.
+            NoReply: The server stayed silent.
+            RequestRefused: The server refused; a subclass if it fits one.
+            BadResponse: What came is not the API.
+            ReplyCut: The reply began and broke off.
+        """
+        stop = stop or Stop()
+        with Call(stop, self.timeouts.first_event) as call:
+            try:
+                exchange = yield from self._opened(request, call)
+                if exchange is None:
+                    return
+                exchange.before_reading = before_reading or nothing_to_do
+                try:
+                    for delta in self._deltas(exchange, request):
+                        if stop.is_set:
+                            return
+                        yield delta
+                finally:
+                    exchange.close()
+            except ChatError:
+                # A connection that was shut down to wake us fails in some way or other.
+                if not stop.is_set:
+                    raise
+
+    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
+        """Send a request and wait for the whole reply. Raises as `stream` does; retries are waited for in silence.
+
+        Returns:
+            The reply; when `stop` was set what had arrived, with the status "interrupted".
+        """
+        return whole_reply(self.stream(request, stop), stop)
+
+    def models(self, stop: Stop | None = None) -> list[str]:
+        """Names of the models the server offers, in its order.
+
+        Raises:
+            Interrupted: `stop` was set.
+            ChatError: As `stream`; never sent twice.
+        """
+        answer = self._asked("GET", f"{self._base_url}/models", None, stop or Stop())
+        listed = answer.get("data", answer.get("models"))
+        if not isinstance(listed, list):
+            raise failures.not_a_reply("no list of models", str(answer), self._server)
+        names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
+        return [name for name in names if isinstance(name, str)]
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How many tokens the messages are for the model, as the server itself counts (llama.cpp's server can).
+
+        Raises:
+            RequestRefused: The server has no such service.
+            BadResponse: It answered something else.
+            ChatError: As `stream`; never sent twice.
+        """
+        root = self._base_url.removesuffix("/v1")
+        stop = Stop()
+        template = {"messages": messages_json(tuple(messages))}
+        prompt = self._asked("POST", f"{root}/apply-template", template, stop).get("prompt")
+        if not isinstance(prompt, str):
+            raise failures.not_a_reply("no prompt", "", self._server)
+        body = {"content": prompt, "add_special": True, "parse_special": True}
+        tokens = self._asked("POST", f"{root}/tokenize", body, stop).get("tokens")
+        if not isinstance(tokens, list):
+            raise failures.not_a_reply("no tokens", "", self._server)
+        return len(tokens)
+
+    def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:
+        """Send until a reply begins; None when stopped."""
+        url = f"{self._base_url}/chat/completions"
+        ask_usage = not (request.asks_usage and self._usage_known is False)
+        attempt = 0
+        while not call.stop.is_set:
+            asked_pause = None
+            exchange = self._exchange(call)
+            try:
+                exchange.send(self._client(), "POST", url, encoded(request.body(ask_usage=ask_usage)))
+                if exchange.status < 300:
+                    if request.asks_usage:
+                        self._usage_known = ask_usage
+                    return exchange
+                asked_pause = exchange.asked_pause()
+                failure: ChatError = exchange.refusal(request.model)
+                if (
+                    request.asks_usage
+                    and ask_usage
+                    and self._usage_known is None
+                    and exchange.status in (400, 422)
+                    and not isinstance(failure, ContextTooLong)
+                ):
+                    # It may be the question for the usage that is refused: older servers do not know it.
+                    ask_usage = False
+                    continue
+                reason = retries.reason_for_status(exchange.status) if isinstance(failure, ServerBusy) else None
+            except failures.HTTP_EXCEPTIONS as error:
+                failure = exchange.failure(error)
+                reason = retries.reason_for_exception(error)
+            if call.stop.is_set:
+                break
+            seconds = retries.pause_before(attempt + 1, asked_pause) if reason and attempt < self.retries else None
+            if reason is None or seconds is None:
+                raise failure
+            attempt += 1
+            yield Retrying(seconds, attempt, reason)
+            if not call.stop.wait(seconds):
+                break
+        return None
+
+    def _deltas(self, exchange: Exchange, request: Request) -> Iterator[Delta]:
+        head = exchange.head()
+        kind = decoding.kind_of(exchange.content_type, head)
+        if kind == "other":
+            raise decoding.not_json(exchange.body(), self._server)
+        if kind == "json":
+            yield from decoding.whole_deltas(exchange.body(), self._server)
+            return
+        between = self.timeouts.between_events
+
+        def heard() -> None:
+            exchange.heard(min(GRACE, between) if decoder.finished else between)
+
+        choices = request.parameters.extra.get("n")
+        decoder = decoding.StreamDecoder(
+            exchange, self._server, choices=choices if isinstance(choices, int) else 1, on_event=heard
+        )
+        try:
+            yield from decoder.deltas()
+        except ChatError:
+            # All choices had ended: what broke or stayed silent then was only the way to the end mark.
+            if not decoder.finished:
+                raise
+        if decoder.ended:
+            exchange.drain()
+
+    def _asked(self, method: str, url: str, body: object, stop: Stop) -> dict[str, object]:
+        """One request, answered by a JSON object."""
+        with Call(stop, self.timeouts.first_event) as call:
+            exchange = self._exchange(call)
+            try:
+                exchange.send(self._client(), method, url, None if body is None else encoded(body))
+                if exchange.status >= 300:
+                    raise exchange.refusal("")
+                content = exchange.body()
+            except failures.HTTP_EXCEPTIONS as error:
+                if stop.is_set:
+                    raise Interrupted(stop.reason) from error
+                raise exchange.failure(error) from error
+            except ChatError as error:
+                if stop.is_set:
+                    raise Interrupted(stop.reason) from error
+                raise
+            finally:
+                exchange.close()
+        return decoding.json_object(content, self._server)
+
+    def _exchange(self, call: Call) -> Exchange:
+        return Exchange(call, self._server, self.timeouts)
+
+    def _client(self) -> httpx.Client:
+        """The pool, made when first needed: reading the certificates takes tens of milliseconds."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if self._http is None:
+                self._http = self._made()
+            return self._http
+
+    def _made(self) -> httpx.Client:
+        limit = max(self.timeouts.first_event, self.timeouts.between_events)
+        try:
+            http = httpx.Client(
+                headers=self._headers,
+                auth=self._auth,
+                # The nearer limits are kept by the watched connections.
+                timeout=httpx.Timeout(limit, connect=self.timeouts.connect, pool=self.timeouts.connect),
+                follow_redirects=False,
+                trust_env=self._trust_env,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=IDLE),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                # Without TLS no certificates are read; this context trusts none.
+                verify=True if self._base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise InvalidInput(
+                f"The proxy that the environment names cannot be used ({type(error).__name__}): "
+                "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
+            ) from error
+        watch(http)
+        return http
+
+
+def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:
+    """The reply that a stream's events make; see `Client.complete`."""
+    start = time.monotonic()
+    builder = ReplyBuilder()
+    try:
+        for event in events:
+            if isinstance(event, Delta):
+                builder.add(event)
+    except ReplyCut as error:
+        error.reply = builder.reply("cut", str(error), time.monotonic() - start)
+        raise
+    seconds = time.monotonic() - start
+    if stop is not None and stop.is_set and not builder.finish_reasons:
+        return builder.reply("interrupted", stop.reason, seconds=seconds)
+    return builder.reply(seconds=seconds)
+
+
+def checked_url(base_url: str) -> httpx.URL:
+    """A base URL, read.
+
+    Raises:
+        InvalidInput: It is no http(s) address; no password in it is shown.
+    """
+    expected = "The base URL is an http or https address with a host, like https://host/v1"
+    try:
+        url = httpx.URL(base_url.strip())
+        url.host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        # What came is not shown, and the cause neither: where the address cannot be taken apart, a password in it
+        # cannot be found.
+        raise InvalidInput(f"{expected}; what came cannot be read as an address.") from None
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (1 if url.port is None else url.port) < 65536:
+        shown = str(url.copy_with(userinfo=b"")) if url.host else "an address without a host"
+        raise InvalidInput(f"{expected}; {shown} came.")
+    if url.query or url.fragment:
+        raise InvalidInput("The base URL has no query and no fragment: remove what follows ? or #.")
+    return url
+
+
+def _checked_key(api_key: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]+", api_key):
+        raise InvalidInput(
+            "The key holds a character that no header can carry (a blank, a line end, or one outside ASCII): "
+            "set it again, copied whole and alone."
+        )
+    return api_key

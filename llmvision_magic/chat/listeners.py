@@ -1,0 +1,128 @@
+"""Who looks on: a reply is shown where it was asked for, and wherever else its conversation is being watched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from llmvision_magic.chat.pacing import INTERVAL
+
+if TYPE_CHECKING:
+    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.conversation import Conversation, Turn
+
+
+class Watcher(Protocol):
+    """Somebody who sees what happens in a session. Called in whichever thread it happens; must be quick."""
+
+    def changed(self) -> None:
+        """Conversations, their branches or their settings may be others now."""
+
+    def view_of(self, conversation: Conversation, turn: Turn) -> View | None:
+        """Where to show the reply of a turn that is being asked; None when it is not watched."""
+
+
+class Elsewhere:
+    """The view of somebody who asks and is a watcher too: the watcher shows the reply."""
+
+    interval = INTERVAL
+
+    def prepare(self) -> None:
+        """Nothing is shown here."""
+
+    def wait(self, line: str) -> None:
+        """Nothing is shown here."""
+
+    def add(self, text: str) -> None:
+        """Nothing is shown here."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Nothing is shown here."""
+
+    def clear(self) -> None:
+        """Nothing is shown here."""
+
+    def leave(self) -> None:
+        """Nothing is shown here."""
+
+
+class Together:
+    """One view made of the asker's and the watchers'. What fails at a watcher's is the watcher's own affair."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._others: list[View] = []
+        self._texts: list[str] = []
+        self._line = ""
+        self._ended = False
+        self._lock = threading.RLock()
+
+    def join(self, other: View) -> None:
+        """Show it at a watcher's too, from its beginning. Any thread may call."""
+        with self._lock, suppress(Exception):
+            if self._texts:
+                other.add("".join(self._texts))
+            if self._line:
+                other.wait(self._line)
+            if self._ended:
+                other.leave()
+            else:
+                self._others.append(other)
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one frame to the next, as the asker's view wants it."""
+        return self._view.interval
+
+    def _each(self, show: Callable[[View], None]) -> None:
+        with self._lock:
+            for other in self._others:
+                with suppress(Exception):
+                    show(other)
+
+    def _end(self, show: Callable[[View], None]) -> None:
+        with self._lock:
+            self._each(show)
+            self._others.clear()
+            self._ended = True
+
+    def leave_watchers(self) -> None:
+        """Stop showing at the watchers'; they may have been told of the end already."""
+        self._end(lambda view: view.leave())
+
+    def prepare(self) -> None:
+        """Get ready, everywhere."""
+        self._view.prepare()
+        self._each(lambda view: view.prepare())
+
+    def wait(self, line: str) -> None:
+        """Show a quiet line, everywhere."""
+        self._view.wait(line)
+        with self._lock:
+            self._line = line
+            self._each(lambda view: view.wait(line))
+
+    def add(self, text: str) -> None:
+        """Show text that has arrived, everywhere."""
+        with self._lock:
+            self._texts.append(text)
+            self._line = ""
+            self._each(lambda view: view.add(text))
+        self._view.add(text)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show the final output, everywhere."""
+        self._end(lambda view: view.finish(outcome))
+        self._view.finish(outcome)
+
+    def clear(self) -> None:
+        """Take away what was shown, everywhere."""
+        self._end(lambda view: view.clear())
+        self._view.clear()
+
+    def leave(self) -> None:
+        """Stop showing, everywhere."""
+        self.leave_watchers()
+        self._view.leave()

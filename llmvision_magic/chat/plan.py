@@ -1,0 +1,177 @@
+"""What is asked, and what it comes to: checked, with its place in its conversation, ready to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from llmvision_magic.backends.connections import Target
+from llmvision_magic.backends.wire import Parameters, Request
+from llmvision_magic.cell_context import NOBODY, Asker
+from llmvision_magic.chat.new_cell import Format
+from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.messages import NO_OPTIONS, Content, Message
+from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, with_source
+from llmvision_magic.settings.parsing import parse_value
+
+GO_ON = (
+    "Your last message broke off. Go on exactly after its last character, in the same form, without repeating anything "
+    "and without a word about this; begin with a space if a new word begins."
+)
+"""Asked of servers that do not go on by themselves."""
+
+
+class Ask(NamedTuple):
+    """What one cell asks.
+
+    Attributes:
+        prompt: The text as it is sent.
+        conversation: Its name, created if new; None for the current one.
+        system: System prompt from this turn on; None leaves it as it is, "" removes it.
+        once: Neither read nor write history.
+        cell: Id of the cell, where the front end gives one.
+        notes: Facts about the prompt for the reply's footer: "2 secrets masked".
+        format: How the reply is used.
+        execution: Which run of the cell asks; see `Turn`.
+        replace: The turn whose place it takes: a number of the current branch, or the beginning of an id.
+        begun: What there is already of the reply, which goes on.
+        typed: The prompt as it was typed; see `Turn`.
+        options: How it is asked; see `Turn`.
+        written: The prompt as it stands in the cell; None where it stands in none.
+        column: Which of the requests that the cell makes at once; see `Asker`.
+        ordinal: Which of the equal ones among these.
+    """
+
+    prompt: Content
+    conversation: str | None = None
+    system: str | None = None
+    once: bool = False
+    cell: str | None = None
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
+    execution: str | None = None
+    replace: str | None = None
+    begun: str = ""
+    typed: str | None = None
+    options: Mapping[str, object] = NO_OPTIONS
+    written: str | None = None
+    column: int | None = None
+    ordinal: int = 0
+
+
+class Plan(NamedTuple):
+    """A prompt that is checked and ready to be sent; nothing is changed yet.
+
+    Attributes:
+        conversation: The one it belongs to, not yet in the session if it is new.
+        system: The system prompt that is sent.
+        parent: Id of the turn it follows; None at a beginning.
+        later_turns: How many turns will stay on the old branch, for the cell is run again.
+        asker: Who asks, where something is recorded or replayed.
+    """
+
+    ask: Ask
+    settings: Settings
+    target: Target
+    parameters: Parameters
+    conversation: Conversation
+    system: str | None
+    parent: str | None
+    later_turns: int
+    asker: Asker = NOBODY
+
+    @property
+    def model_name(self) -> str:
+        """The model asked for, by name."""
+        if self.target.model is not None:
+            return self.target.model
+        from llmvision_magic.backends.local import model_name
+
+        return model_name(environ=self.settings.environment.variables())
+
+    def history(self) -> list[Turn]:
+        """The turns that are sent along, oldest first."""
+        return [] if self.ask.once else self.conversation.sendable(self.parent)
+
+    def messages(self, leave_out: int = 0) -> tuple[Message, ...]:
+        """What is sent, with so many of the oldest turns left out."""
+        before, begun = None if self.ask.once else self.parent, self.ask.begun
+        prompt, system = self.ask.prompt, self.system
+        return self.conversation.messages(prompt, system=system, before=before, leave_out=leave_out, begun=begun)
+
+    def request(self, model: str, leave_out: int = 0, *, asked: bool = False) -> Request:
+        """The request for a model.
+
+        Args:
+            asked: Ask in words that the reply goes on, for servers that do not go on by themselves.
+        """
+        messages = self.messages(leave_out) + ((Message("user", GO_ON),) if asked else ())
+        return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")), left_out=leave_out)
+
+
+class Begun(NamedTuple):
+    """A prompt that is in the history and not yet sent.
+
+    Attributes:
+        turn: None when the history is not written.
+        fallback: The head as it was before.
+    """
+
+    plan: Plan
+    turn: Turn | None
+    fallback: str | None
+
+
+def place_of(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
+    """Id of the turn that a prompt follows, and how many later turns stay on the old branch."""
+    if ask.once:
+        return None, 0
+    if ask.replace:
+        return conversation.place_of(conversation.turn_at(ask.replace))
+    cell = ask.cell if settings.get("rerun") == "replace" else None
+    return conversation.place_for(cell, ask.execution)
+
+
+def checked_name(name: str) -> str:
+    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``, no option.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    if not name or not all(character.isalnum() or character in "-_." for character in name):
+        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+    if name.startswith("-"):  # a line of `%chat` would take it for an option
+        raise InvalidInput(f"A conversation's name does not begin with `-`; got {name!r}.")
+    return name
+
+
+def checked_value(name: str, value: object) -> object:
+    """A setting's value as it is used.
+
+    Raises:
+        InvalidInput: It is none that the setting can have.
+    """
+    parsed = parse_value(BY_NAME[name], value)
+    # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
+    parameters_from(Settings([("conversation", {name: parsed})], NO_ENVIRONMENT))
+    return parsed
+
+
+def parameters_from(settings: Settings) -> Parameters:
+    """The request parameters among the settings, their ranges checked.
+
+    Raises:
+        InvalidInput: A value is out of its range; the sentence names the place that gave it.
+    """
+    given: dict[str, object] = {}
+    for name in (*REQUEST_PARAMETERS, "param"):
+        value, field = settings.find(name), "extra" if name == "param" else name
+        if value.value is None:
+            continue
+        given[field] = value.value
+        try:
+            Parameters(**{field: value.value})  # type: ignore[arg-type]  # checked by Parameters
+        except InvalidInput as error:
+            raise with_source(error, value.source) from None
+    return Parameters(**given)  # type: ignore[arg-type]  # as above

@@ -1,0 +1,316 @@
+"""One reply while it arrives: collects it, keeps the view going, and says how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from llmvision_magic.backends.connections import Target
+from llmvision_magic.chat.continuation import Seam
+from llmvision_magic.chat.new_cell import Format, Offer
+from llmvision_magic.chat.pacing import Frame
+from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
+from llmvision_magic.messages import NO_OPTIONS, Content, Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.recording.player import Recorded
+    from llmvision_magic.backends.wire import Retrying
+
+STALL = 2.0
+"""Seconds of silence in the middle of a reply before the reader is told."""
+
+QUIET = 0.6
+"""Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
+
+
+class Sending(NamedTuple):
+    """An event: the request goes out now.
+
+    Attributes:
+        left_out: How many of the oldest turns are not sent, for the model's context is too small.
+        asked: A reply that goes on was asked for in words, for the server does not go on by itself.
+        recorded: What is known of the reply, for it is replayed; None when the model is asked.
+    """
+
+    left_out: int
+    asked: bool = False
+    recorded: Recorded | None = None
+
+
+Event: TypeAlias = "Delta | Retrying | Sending | str"
+"""What the reading thread tells; a str is a line for the reader about the embedded model."""
+
+
+class Outcome(NamedTuple):
+    """What came of one prompt.
+
+    Attributes:
+        turn: The turn's id; None when the history was not written.
+        replayed: The reply comes from a recording.
+        left_out: How many of the oldest turns did not fit into the model's context.
+        later_turns: How many turns stay on the old branch, for their cell's predecessor was run again.
+        notes: Facts about the prompt, for the footer.
+        format: How the reply is used.
+        offer: The cell that its code makes, where that was asked for.
+        way_back: What to type to go back to them.
+        error: The exception to raise; None when the reply ended well.
+        parent: Id of the turn before; None at a beginning.
+        system: The system prompt that was sent.
+        prompt: What was asked, where the cell's text does not say it: values were put in, or a verb asked.
+        typed: The prompt as it was typed before, where the cell's text does not say it: a verb asked it again.
+        options: How it was asked.
+        wanted: The model that was chosen, if one was: the embedded one answers whichever that is.
+        unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
+    """
+
+    reply: Reply
+    conversation: str
+    turn: str | None
+    embedded: bool
+    replayed: bool = False
+    left_out: int = 0
+    later_turns: int = 0
+    notes: tuple[str, ...] = ()
+    format: Format = "markdown"
+    offer: Offer | None = None
+    way_back: str = ""
+    error: BaseException | None = None
+    parent: str | None = None
+    system: str | None = None
+    prompt: Content | None = None
+    typed: str | None = None
+    options: Mapping[str, object] = NO_OPTIONS
+    unkept: str = ""
+    wanted: str = ""
+
+    @property
+    def notice(self) -> str:
+        """What stands more visibly under the reply: why it ended when it did not end by itself, what is not kept."""
+        return " ".join(sentence for sentence in (self.reply.notice, self.unkept) if sentence)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a final output; else the error message says it all."""
+        return self.error is None or self.error_is_shown
+
+    @property
+    def error_is_shown(self) -> bool:
+        """Whether the final output itself says why the reply ended, so that the cell need not say it again."""
+        if isinstance(self.error, Interrupted):
+            return True
+        return isinstance(self.error, ChatError) and bool(self.reply.text)
+
+    def facts(self) -> list[str]:
+        """The footer: short facts, the model first."""
+        reply = self.reply
+        facts = [reply.model] if reply.model else []
+        if self.replayed:
+            facts.append("replayed")
+        elif self.embedded:
+            other = self.wanted if self.wanted not in ("", reply.model) else ""
+            facts.append(f"embedded model, not {other}: no key and no base URL" if other else "embedded model")
+        if reply.usage and reply.usage.words:
+            facts.append(reply.usage.words)
+        if reply.seconds is not None:
+            facts.append(f"{reply.seconds:.1f} s")
+        if self.left_out:
+            facts.append(f"context full: {_turns(self.left_out, 'oldest')} not sent")
+        if self.later_turns:
+            facts.append(f"{_turns(self.later_turns, 'later')} on the old branch: {self.way_back} goes back")
+        facts += self.notes
+        if self.offer is not None:
+            facts.append(self.offer.note)
+        return facts
+
+
+def _turns(count: int, which: str) -> str:
+    return f"{count} {which} turn{'s' if count > 1 else ''}"
+
+
+class View(Protocol):
+    """Where a reply is shown: a notebook cell, a terminal."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one frame to the next."""
+
+    def prepare(self) -> None:
+        """Get ready: the request is on its way, and its answer takes some time."""
+
+    def wait(self, line: str) -> None:
+        """Show a quiet line under what there is; the next text takes it away."""
+
+    def add(self, text: str) -> None:
+        """Show text that has arrived."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Replace everything by the final output."""
+
+    def clear(self) -> None:
+        """Take away what was shown: there is no text."""
+
+    def leave(self) -> None:
+        """Stop showing: an exception from outside ended the reply. What was shown stays."""
+
+
+class Arrival:
+    """Takes the frames of one reply.
+
+    Args:
+        begun: What there is already of the reply; new text is joined to it.
+        quiet: Show nothing before the end, for nobody looks on: tools that run notebooks as tests see each output that
+            ever was.
+
+    Attributes:
+        error: What ended the reply, when it did not end by itself.
+        left_out: How many of the oldest turns were not sent.
+        recorded: What is known of a reply that is replayed.
+        has_words: Whether something to be read was shown: the mark of a heading is nothing.
+    """
+
+    def __init__(self, target: Target, view: View, begun: str = "", *, quiet: bool = False) -> None:
+        self._view = view
+        self._quiet = quiet
+        self._builder = ReplyBuilder()
+        self._begun = begun
+        self._seam = Seam(begun)
+        self._model = target.model or "the embedded model"
+        self._line = ""
+        self._line_until: float | None = None
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self._has_text = False
+        self._is_prepared = False
+        self._view_error: Exception | None = None
+        self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
+        self.error: BaseException | None = None
+        self.left_out = 0
+        self.recorded: Recorded | None = None
+        self.has_words = False
+
+    def begin(self) -> None:
+        """Show what there is already."""
+        if self._begun:
+            self._prepare()
+            self._builder.add(Delta(self._begun))
+            if not self._quiet:
+                self._view.add(self._begun)
+                self._has_text = True
+
+    def _prepare(self) -> None:
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._view.prepare()
+
+    def take(self, frame: Frame[Event]) -> None:
+        """Collect a frame's events and show them."""
+        text = self._collect(frame.items)
+        if self._view_error is not None or self._quiet or (self.recorded is not None and self.recorded.at_once):
+            return
+        try:
+            # Not before the first frame: both threads would import at once, and the request go out so much later.
+            self._prepare()
+            if text:
+                self._view.add(text)
+                self._has_text = True
+                self.has_words = self.has_words or any(character.isalnum() for character in text)
+            elif line := self._stalled_line(frame.silent) if self._has_text else self._waiting_line():
+                self._view.wait(line)
+        except Exception as error:  # showing must not end the reading: the reply goes on and is kept
+            self._view_error = error
+
+    def _collect(self, items: list[Event]) -> str:
+        texts = []
+        for item in items:
+            if isinstance(item, Delta):
+                if self._begun and item.index == 0:
+                    item = replace(item, text=self._seam.feed(item.text))
+                self._builder.add(item)
+                if item.index == 0:
+                    texts.append(item.text)
+            elif isinstance(item, Sending):
+                self.left_out, self.recorded = item.left_out, item.recorded
+                self._seam.asked = item.asked
+                self._line = ""
+                self._began = time.monotonic()
+            elif isinstance(item, str):
+                self._line, self._line_until = item, None
+            else:
+                self._line, self._line_until = item.reason, time.monotonic() + item.seconds
+        return "".join(texts)
+
+    def _stalled_line(self, silent: float) -> str:
+        """How long the server has been silent in the middle of the reply; "" while that is no stall."""
+        return f"nothing from the server for {silent:.0f} s" if silent >= STALL else ""
+
+    def _waiting_line(self) -> str:
+        """What is waited for, in words; "" while the wait is too short to be worth a word."""
+        now = time.monotonic()
+        if self._line_until is not None and now < self._line_until:
+            return f"{self._line}, retrying in {self._line_until - now:.0f} s"
+        if self._line and self._line_until is None:
+            return f"{self._line} …"
+        if now - self._began < QUIET:
+            return ""
+        return f"waiting for {self._model}, {now - self._began:.0f} s"
+
+    @property
+    def length(self) -> int:
+        """How many pieces of text have arrived."""
+        return len(self._builder.parts.get(0, ()))
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._builder.text
+
+    def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
+        """Collect what arrived after the last frame, and settle how the reply ended."""
+        self._collect(rest)
+        self._builder.add(Delta(self._seam.end()))
+        self._ended = time.monotonic()
+        if stop.is_set:
+            # A stop that came after the last event stops what would run next, not this reply.
+            self._status = "complete" if self._builder.finish_reasons else "interrupted"
+            self.error = Interrupted("Interrupted.")
+        elif error is not None:
+            self._status = "cut" if isinstance(error, ReplyCut) else "failed"
+            self.error = error
+        else:
+            self._status = "complete"
+
+    def reply(self, max_tokens: int | None) -> Reply:
+        """The reply with its status and, when it did not end by itself, the reason."""
+        seconds = (self._ended or time.monotonic()) - self._began
+        if self.recorded is not None and self._status == "complete":
+            seconds = self.recorded.seconds  # what the model took, however fast it is replayed
+        reply = self._builder.reply(self._status, seconds=seconds)
+        if reply.text == self._begun and self._status != "complete":
+            reply = replace(reply, text="")  # nothing came: the turn that was to go on stands as it is
+        return replace(reply, notice=self._notice(reply, max_tokens))
+
+    def _notice(self, reply: Reply, max_tokens: int | None) -> str:
+        if self._status == "interrupted":
+            return "Interrupted; what had arrived is kept." if reply.text else "Interrupted before any text arrived."
+        if self.error is not None and self._status != "complete":
+            return str(self.error)
+        if reply.finish_reason == "length":
+            limit = f"max_tokens, {max_tokens:,}" if max_tokens else "the server's own or the model's context"
+            return f"Ended at the limit of tokens ({limit})."
+        if reply.finish_reason == "content_filter":
+            return "Ended by the server's content filter."
+        if not reply.text.strip():
+            return "The server sent an empty reply."
+        if reply.text == self._begun:
+            return "The model added nothing: it takes the reply to be whole."
+        return ""
+
+    def show(self, outcome: Outcome) -> None:
+        """Show the final output, or take away the waiting line when an error message says it all."""
+        if outcome.is_shown:
+            self._view.finish(outcome)
+        else:
+            self._view.clear()

@@ -1,0 +1,390 @@
+"""One per kernel: owns the conversations and joins the rooms on the way of a prompt.
+
+Cells, and whatever else asks, call `Session.ask`; it knows neither who asked nor where the reply is shown.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from llmvision_magic.backends.connections import Connections
+from llmvision_magic.chat.listeners import Together, Watcher
+from llmvision_magic.chat.new_cell import offer_of
+from llmvision_magic.chat.pacing import Paced
+from llmvision_magic.chat.plan import Ask, Begun, Plan, checked_name, checked_value, parameters_from, place_of
+from llmvision_magic.chat.reply_stream import Arrival, Event, Outcome, View
+from llmvision_magic.chat.sending import send
+from llmvision_magic.chat.usage import Spent
+from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
+from llmvision_magic.journal import UNRECORDED, Journal
+from llmvision_magic.settings import Settings, setting_named
+from llmvision_magic.settings.suggestions import nearest
+from llmvision_magic.stop import Stop
+
+ENDING = 1.0
+"""Longest wait for replies that are ended with the kernel, in seconds."""
+
+
+class Session:
+    """All state of one kernel.
+
+    Attributes:
+        connections: The open ways to models.
+        conversations: By name, in order of their creation; never empty.
+        current: Name of the conversation that is used when none is named.
+        spent: By conversation and model; ``--once`` counts with the conversation it was asked in.
+        footers: By turn, facts about its reply, as they stand under it; of those that arrived in this kernel.
+        arriving: By turn, set when its reply has ended: what follows the turn waits for that.
+        stops: By turn whose reply arrives: ends it.
+        watchers: Who sees what happens here; `watch` adds one.
+        shown: By turn whose reply arrives: where it is shown.
+        models: What servers offer, by address, as far as they were asked.
+        offered: Ids of the kept conversations that were listed last, as they were numbered.
+        journal: Keeps what is said on disk; one that keeps nothing unless it is given.
+    """
+
+    def __init__(self, connections: Connections, journal: Journal | None = None) -> None:
+        self.connections = connections
+        self.conversations = {"main": Conversation("main")}
+        self.current = "main"
+        self.spent: dict[tuple[str, str], Spent] = {}
+        self.footers: dict[str, list[str]] = {}
+        self.arriving: dict[str, threading.Event] = {}
+        self.models: dict[str, list[str]] = {}
+        self.stops: dict[str, Stop] = {}
+        self.watchers: list[Watcher] = []
+        self.shown: dict[str, tuple[Conversation, Together]] = {}
+        self._joining = threading.Lock()
+        self.offered: list[str] = []
+        self.journal = journal or Journal()
+
+    def conversation(self, name: str | None = None) -> Conversation:
+        """The conversation of that name, or the current one.
+
+        Raises:
+            InvalidInput: There is none; the nearest one is named.
+        """
+        name = name or self.current
+        if name not in self.conversations:
+            makes = (
+                " `%chat list` shows those there are." if name.split() != [name] else f" `%chat new {name}` makes it."
+            )
+            hint = nearest(name, self.conversations) or makes
+            raise InvalidInput(f"There is no conversation `{name}`.{hint}")
+        return self.conversations[name]
+
+    def new(self, name: str, system: str | None = None) -> Conversation:
+        """Make a conversation and go to it.
+
+        Raises:
+            InvalidInput: The name is taken, or is no name.
+        """
+        if name in self.conversations:
+            raise InvalidInput(f"There is a conversation `{name}` already; `%chat use {name}` goes to it.")
+        self.conversations[name] = Conversation(checked_name(name), system)
+        self.current = name
+        return self.conversations[name]
+
+    def use(self, name: str) -> Conversation:
+        """Go to a conversation."""
+        conversation = self.conversation(name)
+        self.current = name
+        return conversation
+
+    def rename(self, name: str, to: str) -> Conversation:
+        """Give a conversation another name.
+
+        Raises:
+            InvalidInput: There is none of that name, or the new one is taken or is no name.
+        """
+        conversation = self.conversation(name)
+        if to != name and to in self.conversations:
+            raise InvalidInput(f"There is a conversation `{to}` already; `%chat use {to}` goes to it.")
+        conversation.name = checked_name(to)
+        # Made anew, so that it keeps its place in the order.
+        self.conversations = {one.name: one for one in self.conversations.values()}
+        self.current = to if self.current == name else self.current
+        self.spent = {(to if of == name else of, model): spent for (of, model), spent in self.spent.items()}
+        return conversation
+
+    def set_value(self, conversation: Conversation, name: str, value: object) -> None:
+        """Set a value for a conversation; None takes it back.
+
+        Raises:
+            InvalidInput: It is none that the setting can have, or there is no such setting.
+        """
+        name = setting_named(name).name
+        if value is None:
+            conversation.settings.pop(name, None)
+        else:
+            conversation.settings[name] = checked_value(name, value)
+
+    def catch_up(self) -> None:
+        """Bring replies that arrive in other kernels to where they are now."""
+        for conversation in self.conversations.values():
+            self.journal.catch_up(conversation)
+
+    def note(self) -> None:
+        """Bring what may have changed into the journal, a conversation's head, settings and name; tell the watchers."""
+        for conversation in list(self.conversations.values()):
+            self.journal.note(conversation)
+        self._tell()
+
+    def _tell(self) -> None:
+        for watcher in list(self.watchers):
+            with suppress(Exception):  # what fails there must not end what happens here
+                watcher.changed()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have a watcher see what happens from now on, and the replies that arrive."""
+        with self._joining:
+            self.watchers.append(watcher)
+            for turn_id, (conversation, shown) in self.shown.items():
+                _join(shown, watcher, conversation, conversation.turns[turn_id])
+
+    def drop(self, name: str) -> None:
+        """Forget a conversation with all its turns, on disk too; replies that arrive in it end.
+
+        When it was the last one, an empty `main` begins.
+
+        Raises:
+            InvalidInput: There is none of that name, or the disk would keep it.
+        """
+        conversation = self.conversation(name)
+        self.journal.drop(conversation)
+        for turn_id in list(conversation.turns):
+            if (stop := self.stops.get(turn_id)) is not None:
+                stop.set("interrupted")
+        del self.conversations[conversation.name]
+        if not self.conversations:
+            self.conversations["main"] = Conversation("main")
+        if self.current not in self.conversations:
+            self.current = next(iter(self.conversations))
+
+    def adopt(self, conversation: Conversation, name: str | None = None) -> Conversation:
+        """Take in a conversation from elsewhere and go to it.
+
+        An empty one of that name makes way; where one with turns has it, the new one gets another name.
+
+        Args:
+            name: What it shall be called; None for its own name.
+
+        Returns:
+            The conversation that is current now: the one given, or the same that was here already.
+        """
+        for present in self.conversations.values():
+            if present.id == conversation.id:
+                return self.use(present.name)
+        conversation.name = name = self._free_name(name or conversation.name)
+        self.conversations[name] = conversation
+        self.current = name
+        return conversation
+
+    def _free_name(self, name: str) -> str:
+        number, free = 2, name
+        while free in self.conversations and self.conversations[free].turns:
+            free = f"{name}-{number}"
+            number += 1
+        return free
+
+    def offered_models(self, settings: Settings, seconds: float) -> list[str]:
+        """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
+        target = self.connections.target(settings)
+        address, recorded = target.shown_url, dict[str, list[str]]()
+        if target.is_embedded:
+            return []
+        if address not in self.models:
+
+            def fetch() -> None:
+                try:
+                    line = self.connections.open(target, settings, lambda text: None, Stop())
+                    # Those of a recording are read anew: they are not what the address offers.
+                    names = recorded if line.recorded else self.models
+                    names[address] = line.client.models()
+                except ChatError:
+                    self.models.pop(address, None)  # a later Tab asks again
+
+            thread = threading.Thread(target=fetch, name="llmvision-models", daemon=True)
+            thread.start()
+            thread.join(seconds)
+        return recorded.get(address) or self.models.get(address, [])
+
+    def plan(self, ask: Ask, settings: Settings) -> Plan:
+        """Check a prompt. Sends nothing and changes nothing.
+
+        Raises:
+            InvalidInput: A parameter is out of its range, or the conversation's name is no name.
+        """
+        name = ask.conversation or self.current
+        conversation = self.conversations.get(name) or Conversation(checked_name(name))
+        self.journal.catch_up(conversation)
+        parent, later_turns = place_of(ask, conversation, settings)
+        return Plan(
+            ask=ask,
+            settings=settings,
+            target=self.connections.target(settings),
+            parameters=parameters_from(settings),
+            conversation=conversation,
+            system=conversation.system if ask.system is None else ask.system or None,
+            parent=parent,
+            later_turns=later_turns,
+            asker=self.connections.asker(settings.environment)._replace(column=ask.column, ordinal=ask.ordinal),
+        )
+
+    def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:
+        """Send a prompt and show the reply: `begin` and `run`."""
+        return self.run(self.begin(ask, settings), view, stop)
+
+    def begin(self, ask: Ask, settings: Settings) -> Begun:
+        """Put a prompt into the history, before anything is sent.
+
+        Raises:
+            InvalidInput: Nothing changed.
+        """
+        plan = self.plan(ask, settings)
+        conversation, fallback = plan.conversation, plan.conversation.head
+        if ask.once:
+            return Begun(plan, None, fallback)
+        replaced = conversation.turn_at(ask.replace) if ask.replace else None
+        self.conversations.setdefault(conversation.name, conversation)
+        self.current = conversation.name
+        conversation.system = plan.system
+        # The cell that asked first still means this turn: run again, it replaces what took its turn's place.
+        cell = replaced.cell if replaced and replaced.cell else ask.cell
+        turn = conversation.begin(
+            ask.prompt,
+            parent=plan.parent,
+            cell=cell,
+            execution=ask.execution,
+            typed=ask.typed,
+            options=ask.options,
+        )
+        self.arriving[turn.id] = threading.Event()
+        self._tell()
+        return Begun(plan, turn, fallback)
+
+    def run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
+        """Send a prompt that has begun and show the reply; in any thread.
+
+        Whatever happens after the first text arrived, the text is in the history and in the outcome.
+
+        Returns:
+            What came of it; `Outcome.error` is the exception to raise when it did not end well.
+        """
+        with self._watched(begun, view, stop) as watched:
+            return self._run(begun, watched, stop)
+
+    def end_replies(self) -> None:
+        """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""
+        for stop in list(self.stops.values()):
+            stop.set("interrupted")
+        end = time.monotonic() + ENDING
+        while self.stops and time.monotonic() < end:
+            time.sleep(0.01)
+
+    @contextmanager
+    def _watched(self, begun: Begun, view: View, stop: Stop) -> Iterator[View]:
+        """The view joined with those of the watchers, while the reply arrives."""
+        turn = begun.turn
+        if turn is None:  # nobody's history: nobody else's affair
+            yield view
+            return
+        shown = Together(view)
+        with self._joining:
+            for watcher in self.watchers:
+                _join(shown, watcher, begun.plan.conversation, turn)
+            self.shown[turn.id] = begun.plan.conversation, shown
+        self.stops[turn.id] = stop
+        try:
+            yield shown
+        finally:
+            with self._joining:
+                del self.shown[turn.id]
+            shown.leave_watchers()
+            self.stops.pop(turn.id, None)
+            self._tell()
+
+    def _run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
+        plan, turn, fallback = begun.plan, begun.turn, begun.fallback
+        conversation, record = plan.conversation, UNRECORDED
+        arrival = Arrival(plan.target, view, plan.ask.begun, quiet=not plan.asker.watched)
+        try:
+            if turn is not None:  # before anything is sent, and already within what settles it
+                record = self.journal.begin(conversation, turn.id, fallback)
+            paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, paced.pause, stop), stop)
+            paced.start()
+            arrival.begin()
+            for frame in paced:
+                arrival.take(frame)
+                record.progress(arrival.length, lambda: arrival.text)
+                paced.interval, paced.eager = view.interval, not arrival.has_words
+            arrival.end(paced.rest(), paced.error, stop)
+        finally:
+            reply = arrival.reply(plan.parameters.max_tokens)
+            if turn is not None:
+                conversation.settle(turn.id, reply, fallback, arrival.left_out)
+                self.arriving.pop(turn.id).set()
+                record.settle()
+            if reply.text or reply.usage is not None:  # else nothing came: refused, failed, interrupted
+                self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
+        outcome = Outcome(
+            reply=reply,
+            conversation=conversation.name,
+            turn=turn.id if turn else None,
+            embedded=plan.target.is_embedded,
+            replayed=arrival.recorded is not None,
+            left_out=arrival.left_out,
+            later_turns=plan.later_turns,
+            notes=plan.ask.notes,
+            format=plan.ask.format,
+            offer=offer_of(reply, plan.ask.format),
+            way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
+            error=arrival.error,
+            parent=plan.parent,
+            system=plan.system,
+            prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
+            typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
+            options=plan.ask.options,
+            wanted=plan.target.model or "",
+        )
+        if outcome.is_shown:
+            unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))
+            outcome = outcome._replace(unkept=" ".join(unkept))
+            if turn is not None:
+                self.footers[turn.id] = outcome.facts()
+        arrival.show(outcome)
+        if stop.is_set and outcome.error is None:
+            # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
+            return outcome._replace(error=Interrupted("Interrupted."))
+        return outcome
+
+    def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
+        """Read the reply; runs in the reading thread."""
+        self._await_turn_before(plan, take, stop)
+        send(plan, self.connections, take, pause, stop)
+
+    def _await_turn_before(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
+        """Wait until the reply that this prompt follows has ended: in the background, or in another kernel."""
+        if plan.ask.once or plan.parent is None:
+            return
+        before = self.arriving.get(plan.parent)
+        if before is not None:
+            take("waiting for the reply before it")
+            while not stop.is_set and not before.wait(0.05):
+                pass
+        elif self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+            take("waiting for the reply before it, which arrives in another kernel")
+            while not stop.is_set and self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+                time.sleep(0.05)
+                self.journal.catch_up(plan.conversation)
+
+
+def _join(shown: Together, watcher: Watcher, conversation: Conversation, turn: Turn) -> None:
+    """Show a reply at a watcher's too, if it watches that conversation."""
+    with suppress(Exception):
+        if (other := watcher.view_of(conversation, turn)) is not None:
+            shown.join(other)

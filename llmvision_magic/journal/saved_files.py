@@ -1,0 +1,158 @@
+"""Saved conversations: one JSON file each.
+
+::
+
+    {
+      "format": "llmvision-magic conversation",
+      "version": 2,
+      "name": "main",
+      "system": null,                      the system prompt of the next turn
+      "settings": {"temperature": 0.2},    what `%chat set` keeps
+      "head": "…",                         id of the turn that the next one follows; null at the beginning
+      "turns": [                           all turns of all branches; a parent stands before its children
+        {"id": "…", "parent": null, "prompt": "text, or a list of parts as the API defines them", "system": null,
+         "text": "the reply", "status": "complete", "reason": "", "model": "…", "finish_reason": "stop",
+         "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}, "left_out": 0,
+         "excluded": false, "cell": null, "typed": null, "options": {"temperature": 0.2}, "execution": null,
+         "created": 1.7e9}
+      ]
+    }
+
+``status`` is "complete", "interrupted", "cut", "failed" or "partial" (still arriving); ``reason`` says why when
+it is not complete. ``left_out`` counts the oldest turns that did not fit into the model's context; ``excluded`` says
+that the user leaves the turn out of what is sent. ``cell`` and ``execution`` tell the cell that asked, and which run of
+it; ``typed`` is the prompt before its values were put in; ``options`` are those of its line, by their long names, null
+where they are not known (version 1 did not keep them). ``created`` is Unix time in seconds. A later version may add
+fields; a file with a higher version is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from llmvision_magic.conversation import Conversation
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.journal.location import shown_path
+from llmvision_magic.journal.records import settings_from, settings_to_keep, storable, turn_from, turn_record
+
+FORMAT = "llmvision-magic conversation"
+VERSION = 2
+
+
+def save(conversation: Conversation, path: Path) -> None:
+    """Save a conversation with all its branches. A saved conversation that is there is replaced.
+
+    Raises:
+        InvalidInput: There is a file of another kind, or the file cannot be written.
+    """
+    if path.exists() and not _is_saved(path):
+        raise InvalidInput(
+            f"{shown_path(path)} is there and is no saved conversation; choose another name, so that it is not lost."
+        )
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": conversation.name,
+        "system": conversation.system,
+        "settings": settings_to_keep(conversation.settings),
+        "head": conversation.head,
+        "turns": [turn_record(turn) for turn in conversation.turns.values()],
+    }
+    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> Conversation:
+    """A saved conversation, as a conversation of its own.
+
+    Raises:
+        InvalidInput: The file cannot be read, is something else, is damaged, or comes from a newer version.
+    """
+    shown = shown_path(path)
+    try:
+        document = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InvalidInput(
+            f"{shown} is no saved conversation (`%chat save` makes one). To rebuild one from a notebook: "
+            "`%chat resume --from FILE.ipynb`."
+        )
+    version = document.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise InvalidInput(
+            f"{shown} was saved by a newer llmvision-magic (version {version} of the format, this one knows up to "
+            f"{VERSION}); upgrade to load it."
+        )
+    try:
+        return _conversation_from(document)
+    except (KeyError, ValueError, TypeError, InvalidInput) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise InvalidInput(f"{shown} is damaged and cannot be loaded: {what}.") from error
+
+
+def _conversation_from(document: dict[str, object]) -> Conversation:
+    from llmvision_magic.chat.plan import checked_name
+
+    name, system, head, turns = (document[key] for key in ("name", "system", "head", "turns"))
+    if not isinstance(name, str) or not isinstance(system, str | None) or not isinstance(turns, list):
+        raise ValueError("its name, system prompt or turns are not of their kinds")
+    conversation = Conversation(checked_name(name), system)
+    conversation.settings = settings_from(document["settings"])
+    for record in turns:
+        turn = turn_from(record)
+        if turn.id in conversation.turns or (turn.parent is not None and turn.parent not in conversation.turns):
+            raise ValueError(f"turn {turn.id!r} comes twice, or before the turn it follows")
+        conversation.turns[turn.id] = turn
+    if head is not None and head not in conversation.turns:
+        raise ValueError("the turn it stands at is not in it")
+    conversation.head = head if isinstance(head, str) else None
+    return conversation
+
+
+def _is_saved(path: Path) -> bool:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        InvalidInput: It cannot be read.
+        ValueError: It is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidInput(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all: whoever reads it meets the old one or the new one.
+
+    Raises:
+        InvalidInput: It cannot be written.
+    """
+    path = Path(os.path.realpath(path))  # behind a link the file it leads to is meant
+    beside = path.with_name(f".{path.name[:100]}.{uuid4().hex[:8]}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        try:
+            beside.write_text(storable(text), encoding="utf-8", newline="\n")
+            if path.exists():
+                beside.chmod(path.stat().st_mode & 0o777)
+            os.replace(beside, path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+    except OSError as error:
+        raise InvalidInput(f"{shown_path(path)} cannot be written: {error.strerror or error}.") from error

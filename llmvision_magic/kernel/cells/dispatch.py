@@ -1,0 +1,155 @@
+"""What a cell or a verb asks is sent and shown where it belongs, and the cell ends as the reply ended."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from llmvision_magic.cell_context import asker
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.execute_request import Shell, cell_id, execution_id, has_cell_alone, in_notebook
+
+if TYPE_CHECKING:
+    from llmvision_magic.chat.plan import Ask
+    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.conversation import Conversation
+    from llmvision_magic.kernel.cells.background import Background
+    from llmvision_magic.kernel.cells.compare_option import Compared
+    from llmvision_magic.kernel.cells.options import CellLine
+    from llmvision_magic.kernel.magics import ChatMagics
+    from llmvision_magic.settings import Settings
+    from llmvision_magic.stop import Stop
+
+NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."
+
+
+class Asking:
+    """Asks in the session of the magics, and shows in their shell."""
+
+    def __init__(self, magics: ChatMagics) -> None:
+        self._magics = magics
+        self._shell: Shell = magics.shell
+        self._background: Background | None = None
+
+    def submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
+        """Ask as the line says: now, in the background, with several values, or only show what would be sent.
+
+        Raises:
+            ChatError: It cannot be asked, or the reply did not end well.
+            Interrupted: The reader stopped it.
+        """
+        ask = ask._replace(cell=cell_id(self._shell), execution=execution_id(self._shell))
+        if options.dry_run:
+            self._dry_run(ask, options)
+        elif options.compare is not None:
+            self._compare(ask, options, options.compare, stop)
+        elif options.background and asker().watched:  # nobody else sees what comes for a cell that has ended
+            self._ask_in_background(ask, options)
+        else:
+            self._ask(ask, options, stop)
+
+    def stop_background(self, which: str) -> list[str]:
+        """End replies in the background: all, those of a conversation, or one by its number.
+
+        Returns:
+            A line of Markdown for each.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        if self._background is None:
+            raise InvalidInput(NONE_RUNNING)
+        return self._background.stop(which)
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        if self._background is not None:
+            self._background.close()
+
+    def _ask_in_background(self, ask: Ask, options: CellLine) -> None:
+        if self._background is None:
+            from llmvision_magic.kernel.cells.background import Background
+
+            self._background = Background(self._magics.session, self._shell)
+        settings = self._magics.settings(self._conversation(ask), options.given)
+        self._background.ask(ask, settings, options.out)
+
+    def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
+        settings = self._magics.settings(self._conversation(ask), options.given)
+        view = self._view(as_text=ask.format == "text")
+        try:
+            outcome = self._magics.session.ask(ask, settings, view, stop)
+        except BaseException:
+            view.leave()
+            raise
+        if options.out:  # also a reply without text: an older one must not pass for it
+            self._shell.user_ns[options.out] = outcome.reply
+        if outcome.offer is not None and outcome.offer.cell:
+            self._shell.set_next_input(outcome.offer.cell, replace=False)
+        self._raise(outcome)
+
+    def _compare(self, ask: Ask, options: CellLine, compared: Compared, stop: Stop) -> None:
+        from llmvision_magic.kernel.cells.side_by_side import compare
+        from llmvision_magic.kernel.views.publishing import OneOutput
+
+        asked = [self._magics.session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
+        output = None
+        if in_notebook(self._shell):
+            output = OneOutput(self._shell.display_pub, alone=has_cell_alone(self._shell))
+        comparison, error = compare(self._magics.session, compared, asked, output, stop)
+        if options.out:
+            self._shell.user_ns[options.out] = comparison
+        if error is not None:
+            raise error
+
+    def _each(self, ask: Ask, options: CellLine, compared: Compared) -> list[tuple[Ask, Settings]]:
+        """What is asked with each value, and with which settings."""
+        conversation = self._conversation(ask)
+        return [
+            (
+                ask._replace(once=True, column=column, ordinal=ordinal),
+                self._magics.settings(conversation, compared.given(value, options.given)),
+            )
+            for column, (value, ordinal) in enumerate(zip(compared.values, compared.ordinals(), strict=True))
+        ]
+
+    def _conversation(self, ask: Ask) -> Conversation | None:
+        return self._magics.session.conversations.get(ask.conversation or self._magics.session.current)
+
+    def _raise(self, outcome: Outcome) -> None:
+        """End the cell as the reply ended, so that *Run All* stops where it should."""
+        if outcome.error is None:
+            return
+        if outcome.error_is_shown:
+            outcome.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
+        raise outcome.error
+
+    def _dry_run(self, ask: Ask, options: CellLine) -> None:
+        from llmvision_magic.kernel.cells.dry_run import dry_run_page, json_of
+        from llmvision_magic.rendering import plain_for_terminal
+
+        each = [(ask, self._magics.settings(self._conversation(ask), options.given))]
+        if options.compare is not None:
+            each = self._each(ask, options, options.compare)
+        plans = [self._magics.session.plan(one, settings) for one, settings in each]
+        if options.out:
+            bodies = [json_of(plan) for plan in plans]
+            self._shell.user_ns[options.out] = bodies[0] if options.compare is None else bodies
+        page = "\n\n".join(map(dry_run_page, plans))
+        if in_notebook(self._shell):
+            self._magics.page(page)
+        else:  # as it is: in a drawn box a line could not be copied
+            print(plain_for_terminal(page))  # noqa: T201
+
+    def _view(self, *, as_text: bool = False) -> View:
+        if in_notebook(self._shell):
+            if not has_cell_alone(self._shell):
+                from llmvision_magic.kernel.views.single_output import SharedCell
+
+                return SharedCell(self._shell.display_pub, as_text=as_text)
+            from llmvision_magic.kernel.views.notebook import NotebookView
+
+            return NotebookView(self._shell.display_pub, as_text=as_text)
+        from llmvision_magic.kernel.views.terminal import view_for
+
+        return view_for(sys.stdout, as_text=as_text)

@@ -1,0 +1,84 @@
+"""The page of ``--dry-run``: exactly what would be sent, how long it is, and a line for another tool."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from llmvision_magic.backends.wire.request import encoded
+from llmvision_magic.chat.context_window import size_of
+from llmvision_magic.chat.plan import Plan
+from llmvision_magic.kernel.verbs.pages import code_span, counted
+from llmvision_magic.messages import image_count, text_of
+from llmvision_magic.prompt.value_text import fenced
+
+BYTES_A_TOKEN = 4
+"""Of English text and code, as a rule of thumb."""
+
+LONGEST_LINE = 8_000
+"""Characters of JSON that stand in the line for curl; a longer body goes into a file."""
+
+_DATA = re.compile(r"(data:image/\w+;base64,[A-Za-z0-9+/]{16})([A-Za-z0-9+/=]{16,})")
+
+
+def dry_run_page(plan: Plan) -> str:
+    """Exactly what would be sent; of an image's base64 only the beginning is shown, and how much more there is."""
+    body = plan.request(plan.model_name).body()
+    where = plan.target.base_url and f"POST {_address(plan)}"
+    shown = _DATA.sub(_shortened, json.dumps(body, indent=2, ensure_ascii=False))
+    parts = [
+        f"Nothing is sent. It would go to {code_span(where or plan.target.shown_url)}:",
+        fenced(shown, "json"),
+        _size(plan),
+        *([f"Of the prompt: {'; '.join(plan.ask.notes)}."] if plan.ask.notes else []),
+        _curl(plan, encoded(body).decode()),
+    ]
+    return "\n\n".join(parts)
+
+
+def json_of(plan: Plan) -> str:
+    """All of what would be sent."""
+    return encoded(plan.request(plan.model_name).body()).decode()
+
+
+def _address(plan: Plan) -> str:
+    return f"{plan.target.shown_url.rstrip('/')}/chat/completions"
+
+
+def _shortened(match: re.Match[str]) -> str:
+    return f"{match[1]}… {len(match[2]):,} more characters of base64"
+
+
+def _size(plan: Plan) -> str:
+    messages = plan.messages()
+    images = sum(image_count(message.content) for message in messages)
+    text = sum(size_of(text_of(message.content)) for message in messages)
+    tokens = -(-text // BYTES_A_TOKEN)
+    besides = f", and {counted(images, 'image')} that each model counts its own way" if images else ""
+    return (
+        f"About {tokens:,} {_noun(tokens, 'token')} of text{besides}. This is an estimate from the "
+        f"text's {text:,} {_noun(text, 'byte')}, at {BYTES_A_TOKEN} bytes a token; only the server counts exactly."
+    )
+
+
+def _noun(number: int, one: str) -> str:
+    return one if number == 1 else f"{one}s"
+
+
+def _curl(plan: Plan, body: str) -> str:
+    if plan.target.base_url is None:
+        return "There is no line for curl: the embedded model has no address before it starts."
+    key = ' -H "Authorization: Bearer $LLMVISION_API_KEY"' if plan.target.key else ""
+    start = f"curl -N {_quoted(_address(plan))}{key} -H 'Content-Type: application/json' "
+    if len(body) > LONGEST_LINE or _DATA.search(body):
+        line = f"{start}-d @request.json"
+        return (
+            "The same with curl, when the JSON is in `request.json`: `--dry-run -o request` binds the whole of it, and "
+            "`open('request.json', 'w', encoding='utf-8').write(request)` writes it.\n\n" + fenced(line, "bash")
+        )
+    return f"The same with curl:\n\n{fenced(start + '-d ' + _quoted(body), 'bash')}"
+
+
+def _quoted(text: str) -> str:
+    """A word for a shell, as it is."""
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,178 @@
+"""Pages of ours, written in Markdown: status, usage, help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from llmvision_magic.backends.connections import PLATFORM_MODEL, PLATFORM_URL, Connections, check_address, shown_address
+from llmvision_magic.chat.plan import checked_value
+from llmvision_magic.chat.session import Session
+from llmvision_magic.chat.usage import Prices, Spent
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.journal import Journal, shown_path
+from llmvision_magic.kernel.cells.options import options_help
+from llmvision_magic.kernel.verbs.declarations import verbs_help
+from llmvision_magic.settings import BY_NAME, SETTINGS, Settings, Value
+
+
+def help_page() -> str:
+    """Everything there is, on one page of Markdown."""
+    return (
+        "Write `%%chat` in the first line of a cell and the prompt below it.\n\n"
+        f"**Options of `%%chat`**\n\n{options_help()}\n\n**Verbs of `%chat`**\n\n{verbs_help()}"
+    )
+
+
+def status_page(session: Session, settings: Settings) -> str:
+    """Where a request goes, each value and its source, what is sent, and where it is kept.
+
+    It is the page where one looks for what is wrong: what cannot be used is shown as such, and is no error here.
+    """
+    conversation = session.conversation()
+    where, trouble = _target_rows(session.connections, settings)
+    rows = [
+        "| setting | value | from |",
+        "| --- | --- | --- |",
+        f"| conversation | {conversation.name}, {counted(len(conversation.path()), 'turn')} |  |",
+        *where,
+    ]
+    not_sent = []
+    if conversation.system:
+        rows.append(f"| system prompt | {code_span(conversation.system)} | %chat system |")
+    else:
+        not_sent.append("system prompt")
+    for setting in SETTINGS:
+        if setting.name in ("model", "base_url"):
+            continue
+        if (row := _unusable_row(setting.name, settings)) is not None:
+            rows.append(row)
+            continue
+        value = settings.find(setting.name)
+        if value.value is None:
+            not_sent.append(setting.name)
+        else:
+            rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
+    rows += [_recording_row(session.connections, settings), _journal_row(session.journal)]
+    page = "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+    return f"{page}\n\nNothing can be asked: {trouble}" if trouble else page
+
+
+def _target_rows(connections: Connections, settings: Settings) -> tuple[list[str], str]:
+    """Server, key and model; and why no request can go there, as a sentence, "" when one can."""
+    try:
+        target = connections.target(settings)
+        check_address(target)
+    except InvalidInput as error:
+        return _refused_rows(settings), str(error)
+    key, key_source = ("none is sent", "") if target.key is None else ("is sent", target.key.source)
+    return [
+        f"| server | {target.shown_url} | {target.url_source} |",
+        f"| API key | {key} | {key_source} |",
+        f"| model | {target.model or 'the embedded one'} | {target.model_source} |",
+    ], ""
+
+
+def _refused_rows(settings: Settings) -> list[str]:
+    server = next(iter(settings.given("base_url")), Value(PLATFORM_URL, "default"))
+    address, model = shown_setting("base_url", server.value), _unusable_row("model", settings)
+    if model is None:
+        address, found = f"unusable: {address}", settings.find("model")
+        model = f"| model | {found.value or PLATFORM_MODEL} | {found.source} |"
+    return [f"| server | {address} | {server.source} |", "| API key | none is sent |  |", model]
+
+
+def _unusable_row(name: str, settings: Settings) -> str | None:
+    """The row of a setting whose value cannot be used; None for one that can."""
+    for given in settings.given(name):
+        try:
+            checked_value(name, given.value)
+        except InvalidInput:
+            shown = f"unusable: {shown_setting(name, given.value)}; expected {BY_NAME[name].expected}"
+            return f"| {name} | {shown} | {given.source} |"
+    return None
+
+
+def _recording_row(connections: Connections, settings: Settings) -> str:
+    try:
+        tape = connections.tape(settings.environment)
+    except InvalidInput as error:
+        return f"| recording | {code_span(str(error))} |  |"
+    if tape is None:
+        return "| recording | nothing is recorded or replayed |  |"
+    from llmvision_magic.kernel.verbs.recording_handlers import described
+
+    return f"| recording | {described(tape)} | {tape.source} |"
+
+
+def _journal_row(journal: Journal) -> str:
+    place = journal.place
+    where = "off: nothing is kept" if place.path is None else code_span(shown_path(place.path))
+    if place.path is not None and journal.trouble is not None:
+        where += f"; not kept: {code_span(str(journal.trouble))}"
+    return f"| journal | {where} | {place.source} |"
+
+
+def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) -> str:
+    """Tokens per conversation and model, and in all; nothing is estimated.
+
+    Args:
+        spent: By conversation and model.
+        prices: What tokens cost; None where no price file is given.
+    """
+    if not spent:
+        return "No replies yet."
+    heads = ["conversation", "model", "replies", "prompt tokens", "completion tokens"]
+    heads += [f"price ({prices.currency})"] if prices else []
+    rows = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    total, cost, unpriced = Spent(), 0.0, set()
+    for (name, model), one in spent.items():
+        total.join(one)
+        price = prices.models.get(model) if prices else None
+        if price is None:
+            unpriced.add(model)
+        else:
+            cost += price.of(one)
+        rows.append(
+            _usage_row(name, code_span(model), one, (_cost(price.of(one)) if price else "") if prices else None)
+        )
+    if len(spent) > 1:
+        rows.append(_usage_row("**in all**", "", total, _cost(cost) if prices else None))
+    page = "\n".join(rows)
+    if total.told < total.replies:
+        untold = counted(total.replies - total.told, "reply", "replies")
+        page += f"\n\nFor {untold} the server told no usage; nothing is guessed."
+    if prices and unpriced:
+        page += f"\n\nThe price file has no price for {', '.join(map(code_span, sorted(unpriced)))}."
+    return page
+
+
+def _cost(cost: float) -> str:
+    return "< 0.0001" if 0 < cost < 0.0001 else f"{cost:,.4f}"
+
+
+def _usage_row(name: str, model: str, spent: Spent, cost: str | None) -> str:
+    cells = [name, model, str(spent.replies), f"{spent.prompt_tokens:,}", f"{spent.completion_tokens:,}"]
+    return f"| {' | '.join([*cells, *([] if cost is None else [cost])])} |"
+
+
+def shown_setting(name: str, value: object) -> str:
+    """A setting's value, for a table. An address is shown without user name and password."""
+    return code_span(shown_address(str(value)) if name == "base_url" else value)
+
+
+def code_span(value: object) -> str:
+    """A value as a code span that fits into a table cell; "" for None."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split()).replace("|", "\\|")
+    if len(text) > 120:
+        text = text[:119] + "…"
+    ticks = "`" if "`" not in text else "```"
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,1 @@
+"""How a reply is shown: in a notebook, in one output among others, in a terminal."""

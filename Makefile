@@ -22,6 +22,7 @@ check: .venv/test.done lint types
 lint: .venv/test.done
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	PYTHONPATH=tests/support $(BIN)/lint-imports
 
 types: .venv/test.done
 	$(BIN)/mypy

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from llmvision_magic import __version__
 from llmvision_magic.errors import ChatError, Interrupted
+from llmvision_magic.version import __version__
 
 _DONE, _FAILED, _MISUSED, _STOPPED = 0, 1, 2, 130
 

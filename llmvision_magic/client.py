@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llmvision_magic.backends.connections import Connections, Line, shared
+from llmvision_magic.backends.backend import Backend
+from llmvision_magic.backends.connections import Connections, shared
 from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.chat.plan import parameters_from
 from llmvision_magic.errors import ChatError, InvalidInput
@@ -152,11 +153,12 @@ class ChatClient:
     def _resolve(self, given: Mapping[str, object]) -> Settings:
         return Settings([("argument", given), ("client", self._settings)])
 
-    def _open(self, settings: Settings) -> Line:
+    def _open(self, settings: Settings) -> Backend:
         connections = self._own or shared()
         target = connections.target(settings, self._key)
-        who = connections.asker(settings.environment)
-        return connections.open(target, settings, lambda line: None, Stop(), who)
+        return connections.open(
+            target, settings, lambda line: None, Stop(), connections.cell_context(settings.environment)
+        )
 
 
 class _Prompt(NamedTuple):

@@ -266,3 +266,16 @@ class Conversation:
     def sendable(self, upto: str | None) -> list[Turn]:
         """The turns of a branch that are sent, oldest first: those with text, for servers refuse empty messages."""
         return [turn for turn in self._up_from(upto) if turn.text and not turn.excluded][::-1]
+
+
+def checked_name(name: str) -> str:
+    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``, no option.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    if not name or not all(character.isalnum() or character in "-_." for character in name):
+        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+    if name.startswith("-"):  # a line of `%chat` would take it for an option
+        raise InvalidInput(f"A conversation's name does not begin with `-`; got {name!r}.")
+    return name

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from llmvision_magic.hooks import HOOKS
+
 Role = Literal["system", "user", "assistant"]
 
 Content = str | tuple[Mapping[str, object], ...]
@@ -131,18 +133,15 @@ class Reply:
     @property
     def code_blocks(self) -> list[CodeBlock]:
         """The fenced code blocks of the text, in order."""
-        from llmvision_magic.rendering import code_blocks
-
-        return code_blocks(self.text)
+        return list(HOOKS.reply_display().code_blocks(self.text))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Shown as the cell showed it, safe to render by any front end. IPython's choice of formats is not needed.
 
         A terminal writes the plain text as it comes, so its control characters are made visible.
         """
-        from llmvision_magic.rendering import plain_for_terminal, reply_bundle
-
-        return {**reply_bundle(self), "text/plain": plain_for_terminal(self.text)}
+        display = HOOKS.reply_display()
+        return {**display.reply_bundle(self), "text/plain": display.plain_for_terminal(self.text)}
 
 
 class ReplyBuilder:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llmvision_magic.backends.connections import Target
+from llmvision_magic.backends.target import Target
 from llmvision_magic.chat.pacing import Frame
-from llmvision_magic.chat.reply_stream import Arrival, Outcome, Sending
+from llmvision_magic.chat.reply_stream import Outcome, ReplyStream, RequestSent
 from llmvision_magic.messages import Delta
 
 TARGET = Target("http://host/v1", "test", None, "m", "test")
@@ -40,10 +40,10 @@ class Notes:
 def test_view_gets_ready_once_the_request_goes_out():
     """What it loads does not hold up the request: in a first chat that was 30 ms."""
     view = Notes()
-    arrival = Arrival(TARGET, view)
+    arrival = ReplyStream(TARGET, view)
     arrival.begin()
     assert view.told == []
-    arrival.take(Frame([Sending(0)], 0.0))
+    arrival.take(Frame([RequestSent(0)], 0.0))
     assert view.told == ["prepare"]
     arrival.take(Frame([Delta("Hel"), Delta("lo")], 0.0))
     assert view.told == ["prepare", "Hello"]
@@ -52,8 +52,8 @@ def test_view_gets_ready_once_the_request_goes_out():
 def test_what_there_is_already_is_shown_at_once():
     """A reply that goes on stands there while more of it is waited for."""
     view = Notes()
-    arrival = Arrival(TARGET, view, "Hel")
+    arrival = ReplyStream(TARGET, view, "Hel")
     arrival.begin()
     assert view.told == ["prepare", "Hel"]
-    arrival.take(Frame([Sending(0), Delta("lo")], 0.0))
+    arrival.take(Frame([RequestSent(0), Delta("lo")], 0.0))
     assert view.told == ["prepare", "Hel", "lo"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmvision_magic.kernel.cells.options import parse_cell_line
+from llmvision_magic.kernel.cells.option_parsing import parse_cell_options
 from llmvision_magic.settings.turn_options import joined, options_from, written
 
 
@@ -29,10 +29,10 @@ from llmvision_magic.settings.turn_options import joined, options_from, written
 )
 def test_line_written_anew_says_the_same(line: str, canonical: str | None):
     """Quotes, signs and JSON; where the turn went is not kept with it."""
-    kept = parse_cell_line(line).kept
+    kept = parse_cell_options(line).kept
     again = written(kept)
     assert canonical is None or again == f" {canonical}"
-    assert parse_cell_line(again).kept == kept
+    assert parse_cell_options(again).kept == kept
 
 
 # Two dashes alone cannot be typed as a value: argparse takes them for the end of the options.
@@ -47,12 +47,12 @@ words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12).f
 def test_any_text_survives_the_line(texts: dict[str, str], stop: list[str], param: dict[str, object]):
     """Whatever stands in it, but line ends."""
     options = options_from({**texts, **({"stop": stop} if stop else {}), **({"param": param} if param else {})})
-    assert parse_cell_line(written(options)).kept == options
+    assert parse_cell_options(written(options)).kept == options
 
 
 def test_options_survive_json():
     """As the journal, a file and a notebook keep them."""
-    kept = parse_cell_line("-t 0.5 --stop a --stop b --param seed=7 --no-stream -a x -f code").kept
+    kept = parse_cell_options("-t 0.5 --stop a --stop b --param seed=7 --no-stream -a x -f code").kept
     assert options_from(json.loads(json.dumps(kept))) == kept
     assert options_from(None) is None
 

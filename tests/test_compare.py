@@ -298,7 +298,7 @@ def test_columns_are_as_safe_as_replies(texts):
     """Nothing of a reply leaves its column: the table is whole, and so is each head in the Markdown."""
     replies = tuple(Reply(text, status="failed", notice=text) for text in texts)
     comparison = Comparison("x<y>", tuple(range(len(texts))), replies)
-    bundle = comparison_bundle(comparison)
+    bundle = comparison_bundle(comparison.heads(), comparison.replies)
     elements = Elements(bundle["text/html"].partition("</style>")[2])
     assert elements.complaints == []
     columns = [attributes for tag, attributes in elements.found if tag == "table" and attributes]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from llmvision_magic.chat.continuation import Seam
+from llmvision_magic.chat.continuation import ContinuationJoiner
 
 
 def joined(old: str, new: str, *, asked: bool = False, size: int = 1) -> str:
     """The text after `new` has arrived in pieces."""
-    seam = Seam(old)
+    seam = ContinuationJoiner(old)
     seam.asked = asked
     pieces = [seam.feed(new[start : start + size]) for start in range(0, len(new), size)]
     return old + "".join(pieces) + seam.end()
@@ -47,7 +47,7 @@ def test_server_that_was_asked_in_words_gets_its_space():
 
 def test_text_is_shown_as_soon_as_it_is_no_repetition():
     """What cannot be a repetition any more is not held back."""
-    seam = Seam("I went to the")
+    seam = ContinuationJoiner("I went to the")
     assert seam.feed("to the") == ""
     assert seam.feed(" market") == " market"
     assert seam.feed(" to the") == " to the"

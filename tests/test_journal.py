@@ -13,9 +13,9 @@ import pytest
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal import Journal, Origin, Place, database, place_from, writing
+from llmvision_magic.journal import Journal, JournalLocation, KernelIdentity, database, place_from, writing
 from llmvision_magic.journal import search as searching
-from llmvision_magic.journal.reading import Found, id_of, kept_conversations, read
+from llmvision_magic.journal.reading import LoadedConversation, id_of, kept_conversations, read
 from llmvision_magic.journal.search import search
 from llmvision_magic.messages import Reply, Usage
 from llmvision_magic.settings import Environment
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def journal_at(path: Path, notebook: str | None = None) -> Journal:
-    return Journal(lambda: Place(path, "a test", is_ours=True), Origin(notebook))
+    return Journal(lambda: JournalLocation(path, "a test", is_ours=True), KernelIdentity(notebook))
 
 
 def say(journal: Journal, conversation: Conversation, prompt: str, text: str = "an answer", **reply: object) -> str:
@@ -40,7 +40,7 @@ def say(journal: Journal, conversation: Conversation, prompt: str, text: str = "
     return turn.id
 
 
-def reread(path: Path, conversation: Conversation) -> Found:
+def reread(path: Path, conversation: Conversation) -> LoadedConversation:
     """The conversation as another kernel finds it."""
     journal = journal_at(path)
     try:
@@ -178,14 +178,14 @@ def test_dropped_conversation_is_gone_from_disk_and_from_the_search(path: Path):
 
 def test_what_is_said_while_the_journal_is_off_never_gets_into_it(path: Path):
     """Off holds at once; on again, the turns of that time stay out and the tree is whole."""
-    places = [Place(path, "on")]
+    places = [JournalLocation(path, "on")]
     journal, conversation = Journal(lambda: places[0]), Conversation()
     first = say(journal, conversation, "one")
-    places[0] = Place(None, "off")
+    places[0] = JournalLocation(None, "off")
     say(journal, conversation, "secret")
     with pytest.raises(InvalidInput, match="off"), journal.reading():
         pass
-    places[0] = Place(path, "on")
+    places[0] = JournalLocation(path, "on")
     say(journal, conversation, "three")
     found = reread(path, conversation).conversation
     assert [(turn.prompt, turn.parent) for turn in found.path()] == [("one", None), ("three", first)]
@@ -606,7 +606,7 @@ def test_variable_turns_it_off(word: str):
 def test_variable_names_a_file_or_a_folder(tmp_path: Path):
     """Without it the journal is in the user's data folder."""
     given = Environment((".env", {"LLMVISION_JOURNAL": str(tmp_path)}))
-    assert place_from(given) == Place(tmp_path / "journal.sqlite3", "LLMVISION_JOURNAL (.env)")
+    assert place_from(given) == JournalLocation(tmp_path / "journal.sqlite3", "LLMVISION_JOURNAL (.env)")
     assert place_from(Environment(("environment", {"LLMVISION_JOURNAL": "~/j.db"}))).path == Path.home() / "j.db"
     default = place_from(Environment())
     assert default.is_ours

@@ -18,7 +18,7 @@ from lab import Notebook, running_lab
 from playwright.sync_api import Page
 from seen import browser, page, picture
 
-from llmvision_magic.backends.recording.cassette import RecordingFile
+from llmvision_magic.backends.recording.cassette import Cassette
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -111,7 +111,7 @@ def test_lesson_needs_nothing_but_its_recording(name: str, tmp_path: Path):
         run_all(kernel, name)
         assert kernel.value("opened") == []
         given = kernel.value("given")
-    recording = RecordingFile.at(str(folder / f"{name}.jsonl"))
+    recording = Cassette.at(str(folder / f"{name}.jsonl"))
     recording.read()
     assert recording.damaged() == ""
     assert sorted(given) == [number + 2 for number, _ in enumerate(recording.entries())]

@@ -20,7 +20,7 @@ from servers.scripting import close, done, failure, reply, sse, sse_usage, strea
 
 from llmvision_magic import ChatClient, errors
 from llmvision_magic.backends.recording.cassette_format import HEADER, Entry, line_of
-from llmvision_magic.backends.recording.normalized import asked_by
+from llmvision_magic.backends.recording.normalized import normalize
 from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.messages import Delta, Message
 
@@ -77,7 +77,7 @@ def hand_written(path: Path, *answers: tuple[str, list[tuple[float, str]]]) -> N
     """A recording of prompts to no chosen model with the timed pieces of their replies."""
     lines = []
     for prompt, pieces in answers:
-        asked = asked_by(Request("m", (Message("user", prompt),), Parameters()), is_default_model=True)
+        asked = normalize(Request("m", (Message("user", prompt),), Parameters()), is_default_model=True)
         events = [(seconds, Delta(text, model="m")) for seconds, text in pieces]
         end = events[-1][0]
         lines.append(line_of(Entry(asked, (*events, (end, Delta(finish_reason="stop", model="m"))), end)))

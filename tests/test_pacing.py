@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from llmvision_magic.chat import pacing
-from llmvision_magic.chat.pacing import Paced
+from llmvision_magic.chat.pacing import PacedReader
 from llmvision_magic.stop import Stop
 
 
-def collected(paced: Paced[str]) -> list[str]:
+def collected(paced: PacedReader[str]) -> list[str]:
     """All items, those of the frames and the rest."""
     items = [item for frame in paced for item in frame.items]
     return items + paced.rest()
@@ -28,12 +28,12 @@ def test_every_item_comes_once_and_in_order():
         for word in words:
             take(word)
 
-    assert collected(Paced(produce, Stop())) == words
+    assert collected(PacedReader(produce, Stop())) == words
 
 
 def test_items_at_once_make_no_frame():
     """A reply that is complete before the first frame is due is shown once."""
-    paced: Paced[str] = Paced(lambda take: take("all"), Stop())
+    paced: PacedReader[str] = PacedReader(lambda take: take("all"), Stop())
     assert [frame.items for frame in paced] == []
     assert paced.rest() == ["all"]
 
@@ -53,7 +53,7 @@ def test_nothing_is_read_for_a_while_after_a_frame(monkeypatch, many, rests):
         take("more")
         paced.pause()
 
-    paced: Paced[str] = Paced(produce, Stop(), interval=0.001, sleep=naps.append)
+    paced: PacedReader[str] = PacedReader(produce, Stop(), interval=0.001, sleep=naps.append)
     paced.eager = False
     seen = []
     for frame in paced:
@@ -67,7 +67,7 @@ def test_nothing_is_read_for_a_while_after_a_frame(monkeypatch, many, rests):
 def test_rests_are_short_and_not_over_the_reading_before_a_frame(start):
     """What has arrived when a frame is due is in it, and the end is noticed soon, whenever a rest begins."""
     times = [start / 1000]
-    paced: Paced[str] = Paced(
+    paced: PacedReader[str] = PacedReader(
         lambda take: None, Stop(), clock=lambda: times[-1], sleep=lambda seconds: times.append(times[-1] + seconds)
     )
     paced._rests, paced._read_at = True, 0.081
@@ -82,7 +82,7 @@ def test_nothing_rests_while_the_first_words_are_waited_for_or_after_a_stop():
     """Then each moment counts."""
     naps: list[float] = []
     stop = Stop()
-    paced: Paced[str] = Paced(lambda take: None, stop, sleep=naps.append)
+    paced: PacedReader[str] = PacedReader(lambda take: None, stop, sleep=naps.append)
     paced._rests = paced._idle = True
     paced.pause()
     paced._idle = False
@@ -103,7 +103,7 @@ def test_first_words_are_not_kept_waiting_by_what_came_before_them():
         done.wait(30)
 
     done = threading.Event()
-    paced: Paced[str] = Paced(produce, Stop(), interval=10_000.0, clock=lambda: float(next(times)))
+    paced: PacedReader[str] = PacedReader(produce, Stop(), interval=10_000.0, clock=lambda: float(next(times)))
     for frame in paced:
         if frame.items == ["sending"]:
             asked.set()
@@ -122,7 +122,7 @@ def test_text_is_handed_on_though_nothing_follows_it():
         assert goes_on.wait(30)
         take("second")
 
-    paced: Paced[str] = Paced(produce, Stop())
+    paced: PacedReader[str] = PacedReader(produce, Stop())
     seen = []
     for frame in paced:
         seen += frame.items
@@ -142,7 +142,7 @@ def test_silence_makes_frames_that_tell_how_long():
         forget()
 
     done = threading.Event()
-    for frame in Paced[str](produce, stop):
+    for frame in PacedReader[str](produce, stop):
         silent.append(frame.silent)
         if len(silent) == 3:
             stop.set()
@@ -157,7 +157,7 @@ def test_error_of_the_reader_is_kept_with_what_came_before():
         take("text")
         raise ValueError("broken")
 
-    paced: Paced[str] = Paced(produce, Stop())
+    paced: PacedReader[str] = PacedReader(produce, Stop())
     assert collected(paced) == ["text"]
     assert isinstance(paced.error, ValueError)
 
@@ -171,7 +171,7 @@ def test_stop_ends_a_silent_reading_and_keeps_what_arrived():
         take("text")
         hang.wait(30)
 
-    paced: Paced[str] = Paced(produce, stop)
+    paced: PacedReader[str] = PacedReader(produce, stop)
     items = []
     for frame in paced:
         items += frame.items
@@ -188,7 +188,7 @@ def test_stop_from_a_signal_handler_wakes_the_wait():
     previous = signal.signal(signal.SIGALRM, lambda *_: stop.set("interrupted"))
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
-        for _ in Paced[str](lambda take: hang.wait(30) and None, stop):
+        for _ in PacedReader[str](lambda take: hang.wait(30) and None, stop):
             pass
     finally:
         signal.signal(signal.SIGALRM, previous)
@@ -208,7 +208,7 @@ def test_leaving_the_loop_stops_the_reader():
         told.wait(30)
         ended.set()
 
-    frames = iter(Paced[str](produce, stop))
+    frames = iter(PacedReader[str](produce, stop))
     next(frames)
     frames.close()  # type: ignore[attr-defined]  # a generator
     assert ended.wait(30)
@@ -231,5 +231,5 @@ def test_stop_is_set_once():
 @pytest.mark.parametrize("count", [0, 1])
 def test_end_without_text_is_an_end(count: int):
     """A reader that gives nothing ends the iteration."""
-    paced: Paced[str] = Paced(lambda take: [take("x") for _ in range(count)] and None, Stop())
+    paced: PacedReader[str] = PacedReader(lambda take: [take("x") for _ in range(count)] and None, Stop())
     assert collected(paced) == ["x"] * count

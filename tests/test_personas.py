@@ -11,7 +11,7 @@ from kernels import Kernel, running_kernel
 from servers.scripting import done, sse, sse_usage, stream, text_stream
 
 from llmvision_magic.chat.personas import read_persona
-from llmvision_magic.chat.usage import Price, Prices, Spent, read_prices
+from llmvision_magic.chat.usage import Price, Prices, TokenTotals, read_prices
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.verbs.pages import usage_page
 
@@ -203,7 +203,7 @@ def test_price_file_as_json(tmp_path):
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"currency": "EUR", "models": {"m": {"prompt": 1, "completion": 2}}}))
     assert read_prices(path) == Prices("EUR", {"m": Price(1, 2)})
-    assert Price(1, 2).of(Spent(1, 1, 500_000, 250_000)) == 1.0
+    assert Price(1, 2).of(TokenTotals(1, 1, 500_000, 250_000)) == 1.0
 
 
 def test_missing_price_file_is_said(kernel):
@@ -216,5 +216,5 @@ def test_missing_price_file_is_said(kernel):
 
 
 def test_small_cost_is_not_shown_as_none():
-    spent = {("main", "m"): Spent(1, 1, 10, 0)}
+    spent = {("main", "m"): TokenTotals(1, 1, 10, 0)}
     assert "< 0.0001" in usage_page(spent, Prices("EUR", {"m": Price(1, 2)}))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from llmvision_magic.chat.context_window import IMAGE_TOKENS, size_of
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.prompt import Errors, Failure, Values, compose, fix_prompt, secret_values
+from llmvision_magic.prompt import ErrorHistory, FailedCell, NotebookValues, compose, fix_prompt, secret_values
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.tracebacks import traceback_text
 from llmvision_magic.prompt.value_text import cut
@@ -28,7 +28,7 @@ from llmvision_magic.settings.secrets import Masker
 
 def text(prompt: str, names: Mapping[str, object] | None = None, **options: object) -> str:
     """The prompt as it is sent, when it is text alone."""
-    content = compose(prompt, Values(names or {}, **options)).content
+    content = compose(prompt, NotebookValues(names or {}, **options)).content
     assert isinstance(content, str)
     return content
 
@@ -142,7 +142,7 @@ def test_long_values_are_cut_and_say_by_how_much():
     kept = shown.split(", …]")[0].count(",") + 1
     assert shown.endswith(f", …]\n… {1_000_000 - kept:,} more items")
     assert text("{{x}}", {"x": {n: n for n in range(1000)}}, limit=50).startswith("{0: 0, 1: 1")
-    assert compose("{{s}}", Values({"s": "y" * 11}, limit=10)).notes == ("1 value shortened",)
+    assert compose("{{s}}", NotebookValues({"s": "y" * 11}, limit=10)).notes == ("1 value shortened",)
 
 
 def test_cut_keeps_the_end_of_a_traceback():
@@ -207,7 +207,7 @@ def test_traceback_of_what_could_not_be_parsed_has_no_frames_of_what_parsed_it()
 
 def test_err_names_the_cells_that_failed():
     """When asked for one that did not."""
-    errors = Errors(lambda: None, {3: "Traceback of 3"})
+    errors = ErrorHistory(lambda: None, {3: "Traceback of 3"})
     assert text("{{Err[3]}}", {"Err": errors}) == "Traceback of 3"
     with pytest.raises(InvalidInput, match="these are: 3"):
         text("{{Err[4]}}", {"Err": errors})
@@ -225,7 +225,7 @@ def test_fix_prompt_has_a_bound_and_says_so():
     names = {f"v{number}": number for number in range(30)} | {"v0": Unwritable(), "v1": "y" * 5000}
     source = "\n".join(names) + "\n1/0"
     error = failed(source, {"__name__": "__main__", **names})
-    prompt = fix_prompt(Failure(error, source, source, 7), Values(names)).content
+    prompt = fix_prompt(FailedCell(error, source, source, 7), NotebookValues(names)).content
     assert isinstance(prompt, str)
     assert "Cell In[7]:" in prompt
     assert "`v0` cannot be written as text: ValueError: no words." in prompt
@@ -238,7 +238,7 @@ def test_no_library_of_the_users_is_imported():
     import subprocess
 
     code = (
-        "import sys; from llmvision_magic.prompt import Values, compose; compose('{{1}}', Values({}), attach=['2']);"
+        "import sys; from llmvision_magic.prompt import NotebookValues, compose; compose('{{1}}', NotebookValues({}), attach=['2']);"
         "print([m for m in ('numpy', 'pandas', 'matplotlib', 'PIL', 'IPython', 'httpx') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -315,7 +315,7 @@ def test_secret_is_masked_as_it_stands_in_what_holds_it(secret, written):
 def test_secret_at_the_cut_and_in_a_shortened_cell_is_masked():
     """Half of it would be told otherwise."""
     secret = "blue-elephant" * 10
-    values = Values({"s": "x" * 95 + secret, "df": pd.DataFrame({"a": [secret]})}, [secret], limit=100)
+    values = NotebookValues({"s": "x" * 95 + secret, "df": pd.DataFrame({"a": [secret]})}, [secret], limit=100)
     content = compose("{{s}} {{df}}", values).content
     assert "blue" not in content
 
@@ -448,7 +448,7 @@ def test_without_pillow_small_files_go_and_the_rest_says_what_to_install(monkeyp
 def test_image_counts_for_the_context_by_what_a_model_makes_of_it(tmp_path):
     """Not by its bytes: 1 MB of them are no million tokens."""
     (tmp_path / "a.png").write_bytes(png(3, 2))
-    content = compose("four", Values({}), images=[str(tmp_path / "a.png")]).content
+    content = compose("four", NotebookValues({}), images=[str(tmp_path / "a.png")]).content
     assert size_of(content) == 4 + IMAGE_TOKENS
 
 
@@ -459,7 +459,7 @@ def test_variable_is_meant_before_a_file_of_its_name(tmp_path, monkeypatch):
     (tmp_path / "pic.png").write_bytes(png(8, 8))
 
     def width(source: str) -> int:
-        part = compose("", Values({"pic": Image.new("L", (5, 5))}), images=[source]).content[1]
+        part = compose("", NotebookValues({"pic": Image.new("L", (5, 5))}), images=[source]).content[1]
         data = part["image_url"]["url"].split(",")[1]
         return Image.open(io.BytesIO(base64.b64decode(data))).width
 

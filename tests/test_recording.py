@@ -16,10 +16,10 @@ from llmvision_magic.backends.recording import Player, Recorder
 from llmvision_magic.backends.recording.cassette_format import HEADER, Entry, entry_from, line_of
 from llmvision_magic.backends.recording.differences import differences, nearest
 from llmvision_magic.backends.recording.masking import answers
-from llmvision_magic.backends.recording.normalized import Asked, asked_by, normal_form
-from llmvision_magic.backends.recording.occurrences import Turns
+from llmvision_magic.backends.recording.normalized import NormalizedRequest, normal_form, normalize
+from llmvision_magic.backends.recording.occurrences import OccurrenceCounter
 from llmvision_magic.backends.wire import Parameters, Request
-from llmvision_magic.cell_context import NOBODY, Asker
+from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import ContextTooLong, InvalidInput, RequestRefused
 from llmvision_magic.messages import Delta, Message, Usage
 
@@ -44,11 +44,11 @@ def request(text: str = "Hello", model: str = "m", **parameters: object) -> Requ
     return Request(model, (Message("user", text),), Parameters(**parameters))
 
 
-def asked(text: str = "Hello", model: str = "m", **parameters: object) -> Asked:
-    return asked_by(request(text, model, **parameters), is_default_model=False)
+def asked(text: str = "Hello", model: str = "m", **parameters: object) -> NormalizedRequest:
+    return normalize(request(text, model, **parameters), is_default_model=False)
 
 
-def entry(text: str, of: Asked | None = None) -> Entry:
+def entry(text: str, of: NormalizedRequest | None = None) -> Entry:
     return Entry(of or asked(), ((0.1, Delta(text, role="assistant")), (0.2, Delta(finish_reason="stop"))), 0.2)
 
 
@@ -101,7 +101,7 @@ def test_line_reads_in_a_fixed_order():
 )
 def test_what_makes_no_difference_is_the_same_request(one, other):
     """Numbers' spelling, the order of keys, how the reply arrives."""
-    first, second = (asked_by(one_, is_default_model=False) for one_ in (one, other))
+    first, second = (normalize(one_, is_default_model=False) for one_ in (one, other))
     assert first.whole_key == second.whole_key
     assert normal_form(first.body) == first.body
 
@@ -111,16 +111,16 @@ def test_what_makes_no_difference_is_the_same_request(one, other):
 )
 def test_what_makes_a_difference_is_another_request(other):
     """Text, model, each parameter."""
-    assert asked_by(other, is_default_model=False).whole_key != asked().whole_key
+    assert normalize(other, is_default_model=False).whole_key != asked().whole_key
 
 
 def test_image_is_kept_as_its_digest():
     """Not its megabytes; another image is another request."""
 
-    def with_image(data: str) -> Asked:
+    def with_image(data: str) -> NormalizedRequest:
         part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
         messages = (Message("user", ({"type": "text", "text": "What?"}, part)),)
-        return asked_by(Request("m", messages), is_default_model=False)
+        return normalize(Request("m", messages), is_default_model=False)
 
     one = with_image("iVBOR" * 100_000)
     assert len(line_of(entry("A cat.", one))) < 500
@@ -131,7 +131,7 @@ def test_image_is_kept_as_its_digest():
 
 def test_model_that_nobody_chose_makes_no_difference():
     """A lesson recorded with one model is replayed where there is another."""
-    here, there = (asked_by(request(model=name), is_default_model=True) for name in ("platform", "embedded"))
+    here, there = (normalize(request(model=name), is_default_model=True) for name in ("platform", "embedded"))
     assert here.whole_key == there.whole_key
 
 
@@ -187,23 +187,29 @@ def test_line_that_is_not_as_it_should_be_is_damaged(change):
 
 def test_equal_requests_have_their_turns_and_a_cell_keeps_its_own():
     """The second cell is second however often the first one runs; a loop in one cell counts on."""
-    turns = Turns()
-    assert [turns.take("k", Asker("a", "1")), turns.take("k", Asker("b", "2"))] == [0, 1]
-    assert [turns.take("k", Asker("a", "3")), turns.take("k", Asker("b", "4"))] == [0, 1]
-    assert [turns.take("k", Asker("c", "5")) for _ in range(3)] == [2, 3, 4]
-    assert [turns.take("k", Asker("c", "6")) for _ in range(2)] == [2, 3]
-    assert [turns.take("other", NOBODY), turns.take("other", NOBODY)] == [0, 1]
+    turns = OccurrenceCounter()
+    assert [turns.take("k", CellContext("a", "1")), turns.take("k", CellContext("b", "2"))] == [0, 1]
+    assert [turns.take("k", CellContext("a", "3")), turns.take("k", CellContext("b", "4"))] == [0, 1]
+    assert [turns.take("k", CellContext("c", "5")) for _ in range(3)] == [2, 3, 4]
+    assert [turns.take("k", CellContext("c", "6")) for _ in range(2)] == [2, 3]
+    assert [turns.take("other", NO_CELL), turns.take("other", NO_CELL)] == [0, 1]
 
 
 def test_requests_of_one_run_that_are_made_at_once_have_their_number():
     """However their threads take turns."""
-    turns = Turns()
-    assert [turns.take("k", Asker("a", "1", n, n)) for n in (2, 0, 1)] == [2, 0, 1]
-    assert [turns.take("k", Asker(None, "2", n, n)) for n in (1, 2, 0)] == [4, 5, 3]
+    turns = OccurrenceCounter()
+    assert [turns.take("k", CellContext("a", "1", n, n)) for n in (2, 0, 1)] == [2, 0, 1]
+    assert [turns.take("k", CellContext(None, "2", n, n)) for n in (1, 2, 0)] == [4, 5, 3]
 
 
-def keep(recorder: Recorder, text: str, of: Asked, asker: Asker = NOBODY, secrets: tuple[str, ...] = ()) -> None:
-    recorder.keep(recorder.ask(of, asker, secrets), entry(text, of), secrets)
+def keep(
+    recorder: Recorder,
+    text: str,
+    of: NormalizedRequest,
+    cell_context: CellContext = NO_CELL,
+    secrets: tuple[str, ...] = (),
+) -> None:
+    recorder.keep(recorder.ask(of, cell_context, secrets), entry(text, of), secrets)
 
 
 def texts(path: Path) -> list[str]:
@@ -220,7 +226,7 @@ def test_same_answer_leaves_the_file_and_another_one_takes_its_place(tmp_path: P
         keep(recorder, text, of)
     before = path.read_bytes()
     again = Recorder(str(path))
-    slot = again.ask(asked("a"), NOBODY)
+    slot = again.ask(asked("a"), NO_CELL)
     again.keep(slot, Entry(asked("a"), ((9.0, Delta("one", id="x")), (9.5, Delta(finish_reason="stop"))), 9.5), ())
     assert path.read_bytes() == before
     keep(again, "TWO", asked("b"))
@@ -242,7 +248,7 @@ def test_new_request_stands_where_it_was_asked(tmp_path: Path):
 def test_replies_that_end_in_any_order_stand_in_the_order_of_asking(tmp_path: Path):
     """So that two recordings of a lesson with replies in the background are the same file."""
     recorder = Recorder(str(tmp_path / "lesson.jsonl"))
-    slots = [recorder.ask(asked(text), NOBODY) for text in "abcd"]
+    slots = [recorder.ask(asked(text), NO_CELL) for text in "abcd"]
     for number in (2, 0, 3, 1):
         recorder.keep(slots[number], entry("abcd"[number], slots[number].asked), ())
     assert texts(tmp_path / "lesson.jsonl") == ["a", "b", "c", "d"]
@@ -253,7 +259,7 @@ def test_requests_made_at_once_stand_in_the_order_of_their_columns(tmp_path: Pat
     path = tmp_path / "lesson.jsonl"
     columns = [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("c", 0)]
     recorder = Recorder(str(path))
-    slots = {n: recorder.ask(asked(columns[n][0]), Asker(None, "1", n, columns[n][1])) for n in (3, 0, 4, 2, 1)}
+    slots = {n: recorder.ask(asked(columns[n][0]), CellContext(None, "1", n, columns[n][1])) for n in (3, 0, 4, 2, 1)}
     for n in (2, 4, 3, 1, 0):
         recorder.keep(slots[n], entry(str(n), slots[n].asked), ())
     assert texts(path) == ["0", "1", "2", "3", "4"]
@@ -261,7 +267,7 @@ def test_requests_made_at_once_stand_in_the_order_of_their_columns(tmp_path: Pat
     before = path.read_bytes()
     again = Recorder(str(path))
     for n in (4, 3, 2, 1, 0):
-        keep(again, str(n), asked(columns[n][0]), Asker(None, "1", n, columns[n][1]))
+        keep(again, str(n), asked(columns[n][0]), CellContext(None, "1", n, columns[n][1]))
     assert path.read_bytes() == before
 
 
@@ -300,7 +306,7 @@ def test_key_is_in_no_line(tmp_path: Path):
     key = 'sk-"made\\up"-0123456789'
     keep(Recorder(str(path)), f"Your key is {key}.", asked(f"Is {key} a good key?"), secrets=(key,))
     assert "made" not in path.read_text()
-    assert Player(str(path)).take(asked("Is ••• a good key?"), NOBODY).texts() == {0: "Your key is •••."}
+    assert Player(str(path)).take(asked("Is ••• a good key?"), NO_CELL).texts() == {0: "Your key is •••."}
 
 
 def test_request_with_the_key_is_found_again_by_who_records_and_who_replays(tmp_path: Path):
@@ -319,7 +325,7 @@ def test_request_with_the_key_is_found_again_by_who_records_and_who_replays(tmp_
     assert path.read_bytes() == before
     assert (again.not_asked(), again.masked()) == ([], [3])
     player = Player(str(path))
-    assert player.take(of, NOBODY, secrets=("password",)) is not None
+    assert player.take(of, NO_CELL, secrets=("password",)) is not None
     said = str(player.not_recorded(asked("What is a bad password?"), ("password",)))
     assert "What is a bad •••?" in said
     assert "password" not in said.replace('"password"', "")
@@ -334,8 +340,12 @@ def test_request_that_fits_several_masked_ones_gets_the_answers_of_one(tmp_path:
     for text, prompt in (("first", "Is •••"), ("second", "••• •••"), ("first again", "Is •••"), ("third", "Is it")):
         keep(recorder, text, asked(prompt))
     player = Player(str(path))
-    assert [player.take(asked("Is password"), NOBODY).texts()[0] for _ in range(3)] == ["first", "first again", "first"]
-    assert player.take(asked("Is it"), NOBODY).texts()[0] == "third"
+    assert [player.take(asked("Is password"), NO_CELL).texts()[0] for _ in range(3)] == [
+        "first",
+        "first again",
+        "first",
+    ]
+    assert player.take(asked("Is it"), NO_CELL).texts()[0] == "third"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +382,7 @@ def test_key_that_is_a_word_spoils_no_line(tmp_path: Path, key):
     path = tmp_path / "lesson.jsonl"
     prompt, answer = "Explain the next text: none.", "A model has text, x, or none."
     keep(Recorder(str(path)), answer, asked(prompt), secrets=(key,))
-    assert Player(str(path)).take(asked(prompt), NOBODY).texts() == {0: answer}
+    assert Player(str(path)).take(asked(prompt), NO_CELL).texts() == {0: answer}
 
 
 def test_damaged_lines_and_lines_of_other_kernels_stay(tmp_path: Path):
@@ -388,7 +398,7 @@ def test_damaged_lines_and_lines_of_other_kernels_stay(tmp_path: Path):
     lines = path.read_text().splitlines()
     assert lines[2:4] == ["<<<<<<< HEAD", ""]
     assert [json.loads(lines[n])["reply"]["text"] for n in (1, 4, 5)] == ["one", "from elsewhere", "new"]
-    assert Player(str(path)).take(asked("c"), NOBODY).texts() == {0: "new"}
+    assert Player(str(path)).take(asked("c"), NO_CELL).texts() == {0: "new"}
     assert "line 3" in str(Player(str(path)).not_recorded(asked("d"))).lower()
 
 

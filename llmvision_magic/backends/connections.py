@@ -1,32 +1,28 @@
-"""Where a request goes: the platform, another server, or the embedded model; and the open connections there."""
+"""The open connections to servers, the embedded model's process, and what records or replays in their place."""
 
 from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from llmvision_magic.cell_context import NOBODY, Asker, asker
+from llmvision_magic.backends.backend import Backend
+from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, Target, check_address, shown_address
+from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value, with_source
+from llmvision_magic.hooks import HOOKS
+from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value
 from llmvision_magic.settings.keys import Key, Keys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llmvision_magic.backends.local import LocalServer
-    from llmvision_magic.backends.recording import Player, Recorder, Switch
-    from llmvision_magic.backends.recording.player import Recorded
-    from llmvision_magic.backends.wire import Client, Request, Timeouts
-    from llmvision_magic.backends.wire.retries import Retrying
-    from llmvision_magic.messages import Delta, Message, Reply
+    from llmvision_magic.backends.recording import Player, Recorder, RecordingMode
+    from llmvision_magic.backends.wire import Client, Timeouts
     from llmvision_magic.stop import Stop
-
-PLATFORM_URL = "https://platform.llmprovider.ai/v1"
-PLATFORM_MODEL = "SenseCharacter-20250124-01"
 
 TAPE_VARIABLES = ("LLMVISION_RECORD", "LLMVISION_REPLAY")
 """Variables that have requests recorded or replayed."""
@@ -36,94 +32,6 @@ CONTEXT_TOKENS = 8192
 
 EMBEDDED_FIRST_EVENT = 600.0
 """Longest wait for the embedded model's first token, in seconds, where the user set none."""
-
-
-class Target(NamedTuple):
-    """Where a request goes, before anything is opened.
-
-    Attributes:
-        base_url: The server's address; None for the embedded model.
-        url_source: Which place gave the address.
-        key: The key that is sent; None for none.
-        model: The model asked for; None for the embedded model's own.
-        model_source: Which place gave the model.
-    """
-
-    base_url: str | None
-    url_source: str
-    key: Key | None
-    model: str | None
-    model_source: str
-
-    @property
-    def is_embedded(self) -> bool:
-        return self.base_url is None
-
-    @property
-    def shown_url(self) -> str:
-        """The address without user name and password."""
-        return "the embedded model, on this machine" if self.base_url is None else shown_address(self.base_url)
-
-
-def shown_address(base_url: str) -> str:
-    """An address without user name and password."""
-    try:
-        parts = urlsplit(base_url)
-    except ValueError:
-        return "an address that cannot be read"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def check_address(target: Target) -> None:
-    """Check that a target's address can be used.
-
-    Raises:
-        InvalidInput: It cannot; the sentence names the place that gave it.
-    """
-    if target.base_url in (None, PLATFORM_URL):
-        return
-    from llmvision_magic.backends.wire import checked_url
-
-    try:
-        checked_url(str(target.base_url))
-    except InvalidInput as error:
-        raise with_source(error, target.url_source) from None
-
-
-class ModelClient(Protocol):
-    """What answers requests: a model behind a server, or a recording."""
-
-    def stream(
-        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
-    ) -> Generator[Delta | Retrying, None, None]:
-        """Yield a reply as it arrives.
-
-        Args:
-            before_reading: Called when all that was read is handed out, before more is waited for.
-        """
-
-    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
-        """Wait for a whole reply."""
-
-    def models(self, stop: Stop | None = None) -> list[str]:
-        """Names of the models there are."""
-
-
-class Line(NamedTuple):
-    """An open way to a model.
-
-    Attributes:
-        model: Name of the model that is asked.
-        context_tokens: Size of the model's context, in tokens, where it is known beforehand (the embedded model).
-        count_tokens: Counts the tokens of messages, where the context is known.
-        recorded: Says what is known of a reply that is replayed; None where nothing is replayed.
-    """
-
-    client: ModelClient
-    model: str
-    context_tokens: int | None = None
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
-    recorded: Callable[[Request], Recorded | None] | None = None
 
 
 class Connections:
@@ -136,7 +44,7 @@ class Connections:
     def __init__(self, keys: Keys | None = None, *, switch_of: Connections | None = None) -> None:
         self.keys = keys or Keys()
         self._switch_of = switch_of
-        self._switch: Switch | None = None
+        self._switch: RecordingMode | None = None
         self._lock = threading.Lock()
         self._clients: dict[tuple[object, ...], Client] = {}
         self._server: LocalServer | None = None
@@ -167,14 +75,14 @@ class Connections:
         return Target(None, "default: no key and no base URL", None, _text(model), model.source)
 
     @property
-    def switch(self) -> Switch:
+    def switch(self) -> RecordingMode:
         """Whether requests are recorded or replayed; made when it is first needed."""
         if self._switch_of is not None:
             return self._switch_of.switch
         if self._switch is None:
-            from llmvision_magic.backends.recording import Switch
+            from llmvision_magic.backends.recording import RecordingMode
 
-            self._switch = Switch()
+            self._switch = RecordingMode()
         return self._switch
 
     def tape(self, environment: Environment) -> Recorder | Player | None:
@@ -188,9 +96,9 @@ class Connections:
             return None
         return self.switch.tape(environment)
 
-    def asker(self, environment: Environment) -> Asker:
-        """Who asks now, where that matters: equal requests are told apart by it."""
-        return NOBODY if self.tape(environment) is None else asker()
+    def cell_context(self, environment: Environment) -> CellContext:
+        """The cell that runs now, where that matters: equal requests are told apart by it."""
+        return NO_CELL if self.tape(environment) is None else HOOKS.cell_context()
 
     def complaint(self) -> str:
         """What is wrong with the recording, as a sentence, said once; "" when nothing is."""
@@ -198,8 +106,8 @@ class Connections:
         return "" if switch is None else switch.complaint()
 
     def open(
-        self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop, who: Asker = NOBODY
-    ) -> Line:
+        self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop, cell: CellContext = NO_CELL
+    ) -> Backend:
         """Open the way to a target, or to a recording in its place.
 
         The embedded model is started where it is needed.
@@ -207,14 +115,14 @@ class Connections:
         Args:
             tell: Called with a line for the reader while the embedded model is fetched or starts.
             stop: Ends fetching and starting.
-            who: Who asks; see `asker`.
+            cell: The cell that asks; see `cell_context`.
 
         Raises:
             InvalidInput: A time limit or the address cannot be used.
             ModelNotStarted: The embedded model could not be fetched or started.
         """
 
-        def live() -> Line:
+        def live() -> Backend:
             return self._open(target, settings, tell, stop)[1]
 
         tape = self.tape(settings.environment)
@@ -227,15 +135,17 @@ class Connections:
         secrets = [target.key.secret] if target.key else []
         if tape.verb == "record":
             client, line = self._open(target, settings, tell, stop)
-            recording = RecordingClient(tape, client, who, is_default_model=is_default, secrets=secrets)
+            recording = RecordingClient(tape, client, cell, is_default_model=is_default, secrets=secrets)
             return line._replace(client=recording)
         from llmvision_magic.backends.local import model_name
 
         model = target.model or model_name(environ=settings.environment.variables())
-        replaying = ReplayingClient(tape, who, live, is_default_model=is_default, secrets=secrets)
-        return Line(replaying, model, recorded=replaying.recorded)
+        replaying = ReplayingClient(tape, cell, live, is_default_model=is_default, secrets=secrets)
+        return Backend(replaying, model, recorded=replaying.recorded)
 
-    def _open(self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop) -> tuple[Client, Line]:
+    def _open(
+        self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop
+    ) -> tuple[Client, Backend]:
         from llmvision_magic.backends.wire import Timeouts
 
         timeouts = Timeouts(
@@ -248,14 +158,14 @@ class Connections:
             check_address(target)
             secret = target.key.secret if target.key else None
             client = self._client(target.base_url, secret, timeouts, retries)
-            return client, Line(client, str(target.model))
+            return client, Backend(client, str(target.model))
         if settings.find("first_event_timeout").source == "default":
             # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
             timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
         server = self._embedded(settings.environment, tell, stop)
         client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
         # The server has one model and ignores the name; what the user wrote is sent all the same.
-        return client, Line(client, target.model or server.model, server.context_tokens, client.count_tokens)
+        return client, Backend(client, target.model or server.model, server.context_tokens, client.count_tokens)
 
     def _client(
         self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True

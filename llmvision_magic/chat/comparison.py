@@ -51,5 +51,5 @@ class Comparison(Sequence[Reply]):
         from llmvision_magic.rendering import plain_for_terminal
         from llmvision_magic.rendering.comparison_table import comparison_bundle
 
-        bundle = comparison_bundle(self)
+        bundle = comparison_bundle(self.heads(), self.replies)
         return {**bundle, "text/plain": plain_for_terminal(bundle["text/plain"])}

@@ -12,7 +12,7 @@ _WORDS = r"[^\W\d_]+\W+[^\W\d_]+"
 _SENTENCE_ENDS = r"\w[.!?:;,]\Z"
 
 
-class Seam:
+class ContinuationJoiner:
     """Joins pieces of new text to an old text.
 
     Some servers go on exactly after the last character; there the texts are joined as they are. Others begin a new

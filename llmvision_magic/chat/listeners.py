@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Protocol
 from llmvision_magic.chat.pacing import INTERVAL
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
     from llmvision_magic.conversation import Conversation, Turn
 
 
-class Watcher(Protocol):
+class SessionListener(Protocol):
     """Somebody who sees what happens in a session. Called in whichever thread it happens; must be quick."""
 
     def changed(self) -> None:
         """Conversations, their branches or their settings may be others now."""
 
-    def view_of(self, conversation: Conversation, turn: Turn) -> View | None:
+    def view_of(self, conversation: Conversation, turn: Turn) -> ReplyView | None:
         """Where to show the reply of a turn that is being asked; None when it is not watched."""
 
 
-class Elsewhere:
+class NullView:
     """The view of somebody who asks and is a watcher too: the watcher shows the reply."""
 
     interval = INTERVAL
@@ -48,18 +48,18 @@ class Elsewhere:
         """Nothing is shown here."""
 
 
-class Together:
+class BroadcastView:
     """One view made of the asker's and the watchers'. What fails at a watcher's is the watcher's own affair."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: ReplyView) -> None:
         self._view = view
-        self._others: list[View] = []
+        self._others: list[ReplyView] = []
         self._texts: list[str] = []
         self._line = ""
         self._ended = False
         self._lock = threading.RLock()
 
-    def join(self, other: View) -> None:
+    def join(self, other: ReplyView) -> None:
         """Show it at a watcher's too, from its beginning. Any thread may call."""
         with self._lock, suppress(Exception):
             if self._texts:
@@ -76,13 +76,13 @@ class Together:
         """Seconds from one frame to the next, as the asker's view wants it."""
         return self._view.interval
 
-    def _each(self, show: Callable[[View], None]) -> None:
+    def _each(self, show: Callable[[ReplyView], None]) -> None:
         with self._lock:
             for other in self._others:
                 with suppress(Exception):
                     show(other)
 
-    def _end(self, show: Callable[[View], None]) -> None:
+    def _end(self, show: Callable[[ReplyView], None]) -> None:
         with self._lock:
             self._each(show)
             self._others.clear()

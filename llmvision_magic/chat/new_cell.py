@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from llmvision_magic.messages import CodeBlock, Reply
-
-Format = Literal["markdown", "text", "code", "correction"]
-"""How a reply is used: shown as Markdown; shown as it is; its code offered in a new cell; its last code, for that
-corrects a cell."""
-
-FORMATS = ("markdown", "text", "code")
-"""Those a user can ask for."""
+from llmvision_magic.settings.turn_options import Format
 
 PYTHON = frozenset({"python", "py", "python3", "ipython", "ipython3"})
 """What models call the notebook's language. Blocks without a name count too; beside named ones if they are code."""
@@ -22,7 +16,7 @@ SHELLS = {"bash": "bash", "sh": "sh", "shell": "bash"}
 """Languages that IPython runs by a magic, and which."""
 
 
-class Offer(NamedTuple):
+class NewCell(NamedTuple):
     """A new cell.
 
     Attributes:
@@ -34,7 +28,7 @@ class Offer(NamedTuple):
     note: str
 
 
-def offer_of(reply: Reply, format: Format) -> Offer | None:
+def new_cell_from(reply: Reply, format: Format) -> NewCell | None:
     """The cell that a reply offers; None where none was asked for, or the reply did not come to its end."""
     if format not in ("code", "correction") or reply.status != "complete":
         return None
@@ -44,14 +38,14 @@ def offer_of(reply: Reply, format: Format) -> Offer | None:
         used = python[-1:] if format == "correction" else python
         others = len(blocks) - len(python)
         left = f"; {others} other block{'s' if others > 1 else ''} only here" if others else ""
-        return Offer("\n\n".join(block.code for block in used), f"the code is in a new cell below{left}")
+        return NewCell("\n\n".join(block.code for block in used), f"the code is in a new cell below{left}")
     languages = {block.language.lower() for block in blocks}
     if len(languages) == 1 and (magic := SHELLS.get(*languages)):
-        return Offer(f"%%{magic}\n" + "\n\n".join(block.code for block in blocks), "the code is in a new cell below")
+        return NewCell(f"%%{magic}\n" + "\n\n".join(block.code for block in blocks), "the code is in a new cell below")
     if blocks:
         named = ", ".join(sorted(languages))
-        return Offer("", f"no new cell: the code is in {named}, which a cell here does not run")
-    return Offer("", "no new cell: the reply has no code block")
+        return NewCell("", f"no new cell: the code is in {named}, which a cell here does not run")
+    return NewCell("", "no new cell: the reply has no code block")
 
 
 def _python_blocks(blocks: Sequence[CodeBlock]) -> list[CodeBlock]:

@@ -50,7 +50,7 @@ class Frame(NamedTuple, Generic[Item]):
     silent: float
 
 
-class Paced(Generic[Item]):
+class PacedReader(Generic[Item]):
     """Runs `produce` in a thread and gives its items as frames to the iterating thread.
 
     The last items come as a frame of their own only if the iteration did not end yet; `rest` holds what arrived after

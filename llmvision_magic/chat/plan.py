@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from llmvision_magic.backends.connections import Target
+from llmvision_magic.backends.target import Target
 from llmvision_magic.backends.wire import Parameters, Request
-from llmvision_magic.cell_context import NOBODY, Asker
-from llmvision_magic.chat.new_cell import Format
+from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
 from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, with_source
 from llmvision_magic.settings.parsing import parse_value
+from llmvision_magic.settings.turn_options import Format
 
 GO_ON = (
     "Your last message broke off. Go on exactly after its last character, in the same form, without repeating anything "
@@ -22,7 +22,7 @@ GO_ON = (
 """Asked of servers that do not go on by themselves."""
 
 
-class Ask(NamedTuple):
+class TurnRequest(NamedTuple):
     """What one cell asks.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ask(NamedTuple):
         typed: The prompt as it was typed; see `Turn`.
         options: How it is asked; see `Turn`.
         written: The prompt as it stands in the cell; None where it stands in none.
-        column: Which of the requests that the cell makes at once; see `Asker`.
+        column: Which of the requests that the cell makes at once; see `CellContext`.
         ordinal: Which of the equal ones among these.
     """
 
@@ -60,7 +60,7 @@ class Ask(NamedTuple):
     ordinal: int = 0
 
 
-class Plan(NamedTuple):
+class TurnPlan(NamedTuple):
     """A prompt that is checked and ready to be sent; nothing is changed yet.
 
     Attributes:
@@ -68,10 +68,10 @@ class Plan(NamedTuple):
         system: The system prompt that is sent.
         parent: Id of the turn it follows; None at a beginning.
         later_turns: How many turns will stay on the old branch, for the cell is run again.
-        asker: Who asks, where something is recorded or replayed.
+        cell_context: Who asks, where something is recorded or replayed.
     """
 
-    ask: Ask
+    ask: TurnRequest
     settings: Settings
     target: Target
     parameters: Parameters
@@ -79,7 +79,7 @@ class Plan(NamedTuple):
     system: str | None
     parent: str | None
     later_turns: int
-    asker: Asker = NOBODY
+    cell_context: CellContext = NO_CELL
 
     @property
     def model_name(self) -> str:
@@ -110,7 +110,7 @@ class Plan(NamedTuple):
         return Request(model, messages, self.parameters, stream=bool(self.settings.get("stream")), left_out=leave_out)
 
 
-class Begun(NamedTuple):
+class StartedTurn(NamedTuple):
     """A prompt that is in the history and not yet sent.
 
     Attributes:
@@ -118,12 +118,12 @@ class Begun(NamedTuple):
         fallback: The head as it was before.
     """
 
-    plan: Plan
+    plan: TurnPlan
     turn: Turn | None
     fallback: str | None
 
 
-def place_of(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
+def place_of(ask: TurnRequest, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
     """Id of the turn that a prompt follows, and how many later turns stay on the old branch."""
     if ask.once:
         return None, 0
@@ -131,19 +131,6 @@ def place_of(ask: Ask, conversation: Conversation, settings: Settings) -> tuple[
         return conversation.place_of(conversation.turn_at(ask.replace))
     cell = ask.cell if settings.get("rerun") == "replace" else None
     return conversation.place_for(cell, ask.execution)
-
-
-def checked_name(name: str) -> str:
-    """A conversation's name: one word of letters, digits, ``-``, ``_`` and ``.``, no option.
-
-    Raises:
-        InvalidInput: It is something else.
-    """
-    if not name or not all(character.isalnum() or character in "-_." for character in name):
-        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
-    if name.startswith("-"):  # a line of `%chat` would take it for an option
-        raise InvalidInput(f"A conversation's name does not begin with `-`; got {name!r}.")
-    return name
 
 
 def checked_value(name: str, value: object) -> object:

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from llmvision_magic.backends.connections import Target
-from llmvision_magic.chat.continuation import Seam
-from llmvision_magic.chat.new_cell import Format, Offer
+from llmvision_magic.backends.target import Target
+from llmvision_magic.chat.continuation import ContinuationJoiner
+from llmvision_magic.chat.new_cell import NewCell
 from llmvision_magic.chat.pacing import Frame
 from llmvision_magic.errors import ChatError, Interrupted, ReplyCut
 from llmvision_magic.messages import NO_OPTIONS, Content, Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.settings.turn_options import Format
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.backends.recording.player import Recorded
+    from llmvision_magic.backends.backend import ReplayInfo
     from llmvision_magic.backends.wire import Retrying
 
 STALL = 2.0
@@ -26,7 +27,7 @@ QUIET = 0.6
 """Seconds without a word before the reader is told what is waited for; a fast reply shows nothing of it."""
 
 
-class Sending(NamedTuple):
+class RequestSent(NamedTuple):
     """An event: the request goes out now.
 
     Attributes:
@@ -37,10 +38,10 @@ class Sending(NamedTuple):
 
     left_out: int
     asked: bool = False
-    recorded: Recorded | None = None
+    recorded: ReplayInfo | None = None
 
 
-Event: TypeAlias = "Delta | Retrying | Sending | str"
+Event: TypeAlias = "Delta | Retrying | RequestSent | str"
 """What the reading thread tells; a str is a line for the reader about the embedded model."""
 
 
@@ -75,7 +76,7 @@ class Outcome(NamedTuple):
     later_turns: int = 0
     notes: tuple[str, ...] = ()
     format: Format = "markdown"
-    offer: Offer | None = None
+    offer: NewCell | None = None
     way_back: str = ""
     error: BaseException | None = None
     parent: str | None = None
@@ -130,7 +131,7 @@ def _turns(count: int, which: str) -> str:
     return f"{count} {which} turn{'s' if count > 1 else ''}"
 
 
-class View(Protocol):
+class ReplyView(Protocol):
     """Where a reply is shown: a notebook cell, a terminal."""
 
     @property
@@ -156,7 +157,7 @@ class View(Protocol):
         """Stop showing: an exception from outside ended the reply. What was shown stays."""
 
 
-class Arrival:
+class ReplyStream:
     """Takes the frames of one reply.
 
     Args:
@@ -171,12 +172,12 @@ class Arrival:
         has_words: Whether something to be read was shown: the mark of a heading is nothing.
     """
 
-    def __init__(self, target: Target, view: View, begun: str = "", *, quiet: bool = False) -> None:
+    def __init__(self, target: Target, view: ReplyView, begun: str = "", *, quiet: bool = False) -> None:
         self._view = view
         self._quiet = quiet
         self._builder = ReplyBuilder()
         self._begun = begun
-        self._seam = Seam(begun)
+        self._seam = ContinuationJoiner(begun)
         self._model = target.model or "the embedded model"
         self._line = ""
         self._line_until: float | None = None
@@ -188,7 +189,7 @@ class Arrival:
         self._status: Status = "interrupted"  # until `end` says otherwise: what only an exception from outside leaves
         self.error: BaseException | None = None
         self.left_out = 0
-        self.recorded: Recorded | None = None
+        self.recorded: ReplayInfo | None = None
         self.has_words = False
 
     def begin(self) -> None:
@@ -231,7 +232,7 @@ class Arrival:
                 self._builder.add(item)
                 if item.index == 0:
                     texts.append(item.text)
-            elif isinstance(item, Sending):
+            elif isinstance(item, RequestSent):
                 self.left_out, self.recorded = item.left_out, item.recorded
                 self._seam.asked = item.asked
                 self._line = ""

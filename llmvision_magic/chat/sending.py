@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.context_window import fit, more_to_leave_out, size_of
-from llmvision_magic.chat.reply_stream import Event, Sending
+from llmvision_magic.chat.reply_stream import Event, RequestSent
 from llmvision_magic.errors import ContextTooLong, KeyRefused, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, Message, image_count
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.backends.connections import Connections, Line
-    from llmvision_magic.chat.plan import Plan
+    from llmvision_magic.backends.backend import Backend
+    from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.chat.plan import TurnPlan
 
 
 def send(
-    plan: Plan, connections: Connections, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop
+    plan: TurnPlan, connections: Connections, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop
 ) -> None:
     """Send a prompt and read its reply; runs in the reading thread.
 
@@ -28,13 +29,13 @@ def send(
     Raises:
         ChatError: The reply did not come, or not to its end.
     """
-    line = connections.open(plan.target, plan.settings, take, stop, plan.asker)
+    line = connections.open(plan.target, plan.settings, take, stop, plan.cell_context)
     sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
     left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
     asked = False
     while not stop.is_set:
         request = plan.request(line.model, left_out, asked=asked)
-        take(Sending(left_out, asked, line.recorded(request) if line.recorded else None))
+        take(RequestSent(left_out, asked, line.recorded(request) if line.recorded else None))
         began = False
         try:
             for event in line.client.stream(request, stop, before_reading=pause):
@@ -57,7 +58,7 @@ def send(
             asked = True
 
 
-def _left_out_beforehand(plan: Plan, line: Line, sizes: list[int]) -> int:
+def _left_out_beforehand(plan: TurnPlan, line: Backend, sizes: list[int]) -> int:
     if line.recorded is not None:  # as many as when it was recorded
         counts = range(len(sizes) + 1)
         return next((count for count in counts if line.recorded(plan.request(line.model, count))), 0)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from llmvision_magic.backends.connections import Connections
-from llmvision_magic.chat.listeners import Together, Watcher
-from llmvision_magic.chat.new_cell import offer_of
-from llmvision_magic.chat.pacing import Paced
-from llmvision_magic.chat.plan import Ask, Begun, Plan, checked_name, checked_value, parameters_from, place_of
-from llmvision_magic.chat.reply_stream import Arrival, Event, Outcome, View
+from llmvision_magic.chat.listeners import BroadcastView, SessionListener
+from llmvision_magic.chat.new_cell import new_cell_from
+from llmvision_magic.chat.pacing import PacedReader
+from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, place_of
+from llmvision_magic.chat.reply_stream import Event, Outcome, ReplyStream, ReplyView
 from llmvision_magic.chat.sending import send
-from llmvision_magic.chat.usage import Spent
-from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.chat.usage import TokenTotals
+from llmvision_magic.conversation import Conversation, Turn, checked_name
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.journal import UNRECORDED, Journal
 from llmvision_magic.settings import Settings, setting_named
@@ -51,13 +51,13 @@ class Session:
         self.connections = connections
         self.conversations = {"main": Conversation("main")}
         self.current = "main"
-        self.spent: dict[tuple[str, str], Spent] = {}
+        self.spent: dict[tuple[str, str], TokenTotals] = {}
         self.footers: dict[str, list[str]] = {}
         self.arriving: dict[str, threading.Event] = {}
         self.models: dict[str, list[str]] = {}
         self.stops: dict[str, Stop] = {}
-        self.watchers: list[Watcher] = []
-        self.shown: dict[str, tuple[Conversation, Together]] = {}
+        self.watchers: list[SessionListener] = []
+        self.shown: dict[str, tuple[Conversation, BroadcastView]] = {}
         self._joining = threading.Lock()
         self.offered: list[str] = []
         self.journal = journal or Journal()
@@ -139,7 +139,7 @@ class Session:
             with suppress(Exception):  # what fails there must not end what happens here
                 watcher.changed()
 
-    def watch(self, watcher: Watcher) -> None:
+    def watch(self, watcher: SessionListener) -> None:
         """Have a watcher see what happens from now on, and the replies that arrive."""
         with self._joining:
             self.watchers.append(watcher)
@@ -213,7 +213,7 @@ class Session:
             thread.join(seconds)
         return recorded.get(address) or self.models.get(address, [])
 
-    def plan(self, ask: Ask, settings: Settings) -> Plan:
+    def plan(self, ask: TurnRequest, settings: Settings) -> TurnPlan:
         """Check a prompt. Sends nothing and changes nothing.
 
         Raises:
@@ -223,7 +223,7 @@ class Session:
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
         self.journal.catch_up(conversation)
         parent, later_turns = place_of(ask, conversation, settings)
-        return Plan(
+        return TurnPlan(
             ask=ask,
             settings=settings,
             target=self.connections.target(settings),
@@ -232,14 +232,16 @@ class Session:
             system=conversation.system if ask.system is None else ask.system or None,
             parent=parent,
             later_turns=later_turns,
-            asker=self.connections.asker(settings.environment)._replace(column=ask.column, ordinal=ask.ordinal),
+            cell_context=self.connections.cell_context(settings.environment)._replace(
+                column=ask.column, ordinal=ask.ordinal
+            ),
         )
 
-    def ask(self, ask: Ask, settings: Settings, view: View, stop: Stop) -> Outcome:
+    def ask(self, ask: TurnRequest, settings: Settings, view: ReplyView, stop: Stop) -> Outcome:
         """Send a prompt and show the reply: `begin` and `run`."""
         return self.run(self.begin(ask, settings), view, stop)
 
-    def begin(self, ask: Ask, settings: Settings) -> Begun:
+    def begin(self, ask: TurnRequest, settings: Settings) -> StartedTurn:
         """Put a prompt into the history, before anything is sent.
 
         Raises:
@@ -248,7 +250,7 @@ class Session:
         plan = self.plan(ask, settings)
         conversation, fallback = plan.conversation, plan.conversation.head
         if ask.once:
-            return Begun(plan, None, fallback)
+            return StartedTurn(plan, None, fallback)
         replaced = conversation.turn_at(ask.replace) if ask.replace else None
         self.conversations.setdefault(conversation.name, conversation)
         self.current = conversation.name
@@ -265,9 +267,9 @@ class Session:
         )
         self.arriving[turn.id] = threading.Event()
         self._tell()
-        return Begun(plan, turn, fallback)
+        return StartedTurn(plan, turn, fallback)
 
-    def run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
+    def run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
         """Send a prompt that has begun and show the reply; in any thread.
 
         Whatever happens after the first text arrived, the text is in the history and in the outcome.
@@ -287,13 +289,13 @@ class Session:
             time.sleep(0.01)
 
     @contextmanager
-    def _watched(self, begun: Begun, view: View, stop: Stop) -> Iterator[View]:
+    def _watched(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Iterator[ReplyView]:
         """The view joined with those of the watchers, while the reply arrives."""
         turn = begun.turn
         if turn is None:  # nobody's history: nobody else's affair
             yield view
             return
-        shown = Together(view)
+        shown = BroadcastView(view)
         with self._joining:
             for watcher in self.watchers:
                 _join(shown, watcher, begun.plan.conversation, turn)
@@ -308,14 +310,14 @@ class Session:
             self.stops.pop(turn.id, None)
             self._tell()
 
-    def _run(self, begun: Begun, view: View, stop: Stop) -> Outcome:
+    def _run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
         plan, turn, fallback = begun.plan, begun.turn, begun.fallback
         conversation, record = plan.conversation, UNRECORDED
-        arrival = Arrival(plan.target, view, plan.ask.begun, quiet=not plan.asker.watched)
+        arrival = ReplyStream(plan.target, view, plan.ask.begun, quiet=not plan.cell_context.interactive)
         try:
             if turn is not None:  # before anything is sent, and already within what settles it
                 record = self.journal.begin(conversation, turn.id, fallback)
-            paced: Paced[Event] = Paced(lambda take: self._produce(plan, take, paced.pause, stop), stop)
+            paced: PacedReader[Event] = PacedReader(lambda take: self._produce(plan, take, paced.pause, stop), stop)
             paced.start()
             arrival.begin()
             for frame in paced:
@@ -330,7 +332,7 @@ class Session:
                 self.arriving.pop(turn.id).set()
                 record.settle()
             if reply.text or reply.usage is not None:  # else nothing came: refused, failed, interrupted
-                self.spent.setdefault((conversation.name, reply.model or plan.model_name), Spent()).add(reply)
+                self.spent.setdefault((conversation.name, reply.model or plan.model_name), TokenTotals()).add(reply)
         outcome = Outcome(
             reply=reply,
             conversation=conversation.name,
@@ -341,7 +343,7 @@ class Session:
             later_turns=plan.later_turns,
             notes=plan.ask.notes,
             format=plan.ask.format,
-            offer=offer_of(reply, plan.ask.format),
+            offer=new_cell_from(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
             error=arrival.error,
             parent=plan.parent,
@@ -362,12 +364,12 @@ class Session:
             return outcome._replace(error=Interrupted("Interrupted."))
         return outcome
 
-    def _produce(self, plan: Plan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
+    def _produce(self, plan: TurnPlan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
         self._await_turn_before(plan, take, stop)
         send(plan, self.connections, take, pause, stop)
 
-    def _await_turn_before(self, plan: Plan, take: Callable[[Event], None], stop: Stop) -> None:
+    def _await_turn_before(self, plan: TurnPlan, take: Callable[[Event], None], stop: Stop) -> None:
         """Wait until the reply that this prompt follows has ended: in the background, or in another kernel."""
         if plan.ask.once or plan.parent is None:
             return
@@ -383,7 +385,7 @@ class Session:
                 self.journal.catch_up(plan.conversation)
 
 
-def _join(shown: Together, watcher: Watcher, conversation: Conversation, turn: Turn) -> None:
+def _join(shown: BroadcastView, watcher: SessionListener, conversation: Conversation, turn: Turn) -> None:
     """Show a reply at a watcher's too, if it watches that conversation."""
     with suppress(Exception):
         if (other := watcher.view_of(conversation, turn)) is not None:

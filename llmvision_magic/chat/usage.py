@@ -12,7 +12,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Reply
 
 
-class Spent:
+class TokenTotals:
     """Tokens of one model in one conversation.
 
     Attributes:
@@ -34,7 +34,7 @@ class Spent:
             self.prompt_tokens += reply.usage.prompt_tokens or 0
             self.completion_tokens += reply.usage.completion_tokens or 0
 
-    def join(self, other: Spent) -> None:
+    def join(self, other: TokenTotals) -> None:
         """Count what another has counted."""
         self.replies += other.replies
         self.told += other.told
@@ -48,7 +48,7 @@ class Price(NamedTuple):
     prompt: float
     completion: float
 
-    def of(self, spent: Spent) -> float:
+    def of(self, spent: TokenTotals) -> float:
         """What so many tokens cost."""
         return (self.prompt * spent.prompt_tokens + self.completion * spent.completion_tokens) / 1e6
 

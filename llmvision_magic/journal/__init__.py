@@ -5,18 +5,17 @@ Imported when the first prompt is asked; knows no HTTP and no IPython.
 
 from __future__ import annotations
 
-from llmvision_magic.journal.journal import UNRECORDED, Journal, Record
-from llmvision_magic.journal.location import THIS_PROCESS, Origin, Place, place_from, shown_path
-from llmvision_magic.journal.unavailable import Trouble
+from llmvision_magic.journal.journal import UNRECORDED, Journal, TurnRecord
+from llmvision_magic.journal.location import THIS_PROCESS, JournalLocation, KernelIdentity, place_from
+from llmvision_magic.journal.unavailable import JournalUnavailable
 
 __all__ = [
     "THIS_PROCESS",
     "UNRECORDED",
     "Journal",
-    "Origin",
-    "Place",
-    "Record",
-    "Trouble",
+    "JournalLocation",
+    "JournalUnavailable",
+    "KernelIdentity",
+    "TurnRecord",
     "place_from",
-    "shown_path",
 ]

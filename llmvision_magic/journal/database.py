@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvision_magic.journal.location import Place, shown_path
-from llmvision_magic.journal.unavailable import Trouble, trouble_of
+from llmvision_magic.journal.location import JournalLocation
+from llmvision_magic.journal.unavailable import JournalUnavailable, why_unavailable
+from llmvision_magic.text_files import shown_path
 
 APPLICATION = 0x6C6C6D76
 """``PRAGMA application_id`` of our files ("llmv"), by which another program's database is told from them."""
@@ -58,7 +59,7 @@ PATIENCE = 0.5
 """Seconds to wait for another kernel's write; one takes milliseconds."""
 
 
-def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
+def opened(place: JournalLocation, patience: float = PATIENCE) -> sqlite3.Connection:
     """Open the journal, making or migrating it.
 
     The connection may be used by any thread, by one at a time.
@@ -67,7 +68,7 @@ def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
         patience: Longest wait for another kernel's write, in seconds.
 
     Raises:
-        Trouble: It cannot be opened, is damaged, of a newer version, or another program's.
+        JournalUnavailable: It cannot be opened, is damaged, of a newer version, or another program's.
     """
     path = place.path
     assert path is not None  # noqa: S101  # whoever keeps nothing opens nothing
@@ -82,7 +83,7 @@ def opened(place: Place, patience: float = PATIENCE) -> sqlite3.Connection:
     except Exception as error:
         if connection is not None:
             connection.close()
-        raise trouble_of(error, path) from error
+        raise why_unavailable(error, path) from error
     return connection
 
 
@@ -132,9 +133,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         version = _number(connection, "user_version")
         is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if _number(connection, "application_id") != APPLICATION and not (is_empty and version == 0):
-            raise Trouble(f"{shown_path(path)} belongs to another program; LLMVISION_JOURNAL names another place")
+            raise JournalUnavailable(
+                f"{shown_path(path)} belongs to another program; LLMVISION_JOURNAL names another place"
+            )
         if version > len(MIGRATIONS):
-            raise Trouble(
+            raise JournalUnavailable(
                 f"{shown_path(path)} was written by a newer llmvision-magic (version {version}, this one knows up to "
                 f"{len(MIGRATIONS)}); upgrade, or let LLMVISION_JOURNAL name another place"
             )

@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.location import shown_path
 from llmvision_magic.journal.records import turn_record
-from llmvision_magic.journal.saved_files import write_whole
-from llmvision_magic.messages import Reply, text_of
+from llmvision_magic.journal.turn_texts import prompt_words, reply_of, when
+from llmvision_magic.messages import text_of
 from llmvision_magic.settings.turn_options import SAYABLE, written
+from llmvision_magic.text_files import shown_path, write_atomically
 
 
 def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -> None:
@@ -36,17 +35,7 @@ def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -
         raise InvalidInput(f"The conversation `{conversation.name}` has no turns yet: there is nothing to export.")
     if path.exists() and not overwrite:
         raise InvalidInput(f"{shown_path(path)} is there already; add `--overwrite` to replace it.")
-    write_whole(path, FORMATS[suffix][1](conversation))
-
-
-def reply_of(turn: Turn) -> Reply:
-    """A turn's reply, as it was shown."""
-    return Reply(turn.text, turn.model, turn.finish_reason, turn.usage, status=turn.status, notice=turn.reason)
-
-
-def when(turn: Turn) -> str:
-    """When a turn began, in local time."""
-    return f"{datetime.fromtimestamp(turn.created):%Y-%m-%d %H:%M}"
+    write_atomically(path, FORMATS[suffix][1](conversation))
 
 
 def messages_json(conversation: Conversation) -> str:
@@ -77,13 +66,6 @@ def markdown(conversation: Conversation) -> str:
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
-
-def prompt_words(turn: Turn) -> str:
-    """A prompt in words; its images are counted."""
-    images = 0 if isinstance(turn.prompt, str) else sum(part.get("type") != "text" for part in turn.prompt)
-    told = f"({images} {'image' if images == 1 else 'images'} attached)" if images else ""
-    return "\n\n".join(part for part in (text_of(turn.prompt), told) if part)
 
 
 def notebook(conversation: Conversation) -> str:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.journal.location import NOWHERE, Origin, Place
-from llmvision_magic.journal.unavailable import Trouble, trouble_of
+from llmvision_magic.journal.location import NOWHERE, JournalLocation, KernelIdentity
+from llmvision_magic.journal.unavailable import JournalUnavailable, why_unavailable
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-    from llmvision_magic.journal.reading import Found
+    from llmvision_magic.journal.reading import LoadedConversation
 
 INTERVAL = 0.7
 """Seconds between two writes of a reply that is arriving. Frames come every quarter of a second even when it is silent,
@@ -43,7 +43,7 @@ SHOWN_WITHIN = 1.5
 LOST = "The conversation was dropped in the kernel in which this reply arrived."
 
 
-class Record:
+class TurnRecord:
     """One turn on its way to disk; made by `Journal.begin`."""
 
     def __init__(self, journal: Journal, conversation: Conversation, turn_id: str) -> None:
@@ -76,7 +76,7 @@ class Record:
         self._journal.keep(self._conversation, {self._turn_id: None})
 
 
-class _Unrecorded(Record):
+class _Unrecorded(TurnRecord):
     """For what is not kept."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class _Unrecorded(Record):
         pass
 
 
-UNRECORDED: Record = _Unrecorded()
+UNRECORDED: TurnRecord = _Unrecorded()
 
 
 class Journal:
@@ -104,10 +104,12 @@ class Journal:
         trouble: Why the last write failed; None when it did not.
     """
 
-    def __init__(self, locate: Callable[[], Place] = lambda: NOWHERE, origin: Origin | None = None) -> None:
+    def __init__(
+        self, locate: Callable[[], JournalLocation] = lambda: NOWHERE, origin: KernelIdentity | None = None
+    ) -> None:
         self._locate = locate
-        self.origin = origin or Origin()
-        self.trouble: Trouble | None = None
+        self.origin = origin or KernelIdentity()
+        self.trouble: JournalUnavailable | None = None
         self._told = False
         self._lock = threading.RLock()
         self._connection: Connection | None = None
@@ -123,20 +125,20 @@ class Journal:
         self._news: dict[str, str] = {}
 
     @property
-    def place(self) -> Place:
+    def place(self) -> JournalLocation:
         """Where the journal is now."""
         return self._locate()
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def begin(self, conversation: Conversation, turn_id: str, fallback: str | None) -> Record:
+    def begin(self, conversation: Conversation, turn_id: str, fallback: str | None) -> TurnRecord:
         """Write a turn that has just begun. When this returns it is on disk, if it can be.
 
         Args:
             fallback: The head to go back to when the turn ends without text.
         """
         self.keep(conversation, {turn_id: fallback})
-        return Record(self, conversation, turn_id)
+        return TurnRecord(self, conversation, turn_id)
 
     def keep(self, conversation: Conversation, turns: dict[str, str | None] | None = None) -> None:
         """Write turns of a conversation as they are now, and what is owed of it.
@@ -282,9 +284,9 @@ class Journal:
                 raise
             except Exception as error:
                 self.close()
-                raise InvalidInput(f"The journal cannot be used: {trouble_of(error, place.path)}.") from error
+                raise InvalidInput(f"The journal cannot be used: {why_unavailable(error, place.path)}.") from error
 
-    def taken(self, found: Found) -> None:
+    def taken(self, found: LoadedConversation) -> None:
         """Note that a conversation was read from the journal as it is."""
         from llmvision_magic.journal import writing
 
@@ -293,7 +295,7 @@ class Journal:
             self._noted[conversation.id] = writing.facts(conversation, self._private)
             self.follow(found)
 
-    def follow(self, found: Found) -> None:
+    def follow(self, found: LoadedConversation) -> None:
         """Note which turns of a conversation arrive in other kernels: `catch_up` brings them on."""
         if found.elsewhere:
             self._elsewhere[found.conversation.id] = found.elsewhere
@@ -368,7 +370,7 @@ class Journal:
             with transaction(connection):
                 action(connection)
         except Exception as error:  # the chat goes on, whatever happens to the journal
-            self.trouble = trouble_of(error, from_path)
+            self.trouble = why_unavailable(error, from_path)
             self.close()  # what is opened anew is looked at anew
             return False
         if not self._owed:
@@ -382,7 +384,7 @@ class Journal:
             self.trouble = None
             self._told = False
 
-    def _open(self, place: Place, patience: float) -> Connection:
+    def _open(self, place: JournalLocation, patience: float) -> Connection:
         """The connection; a new one when the file is another than it was, for example moved away."""
         assert place.path is not None  # noqa: S101  # whoever keeps nothing opens nothing
         if self._connection is None or self._opened != (place.path, _identity(place.path)):

@@ -18,7 +18,7 @@ _OFF = ("off", "false", "no", "0")
 _ON = ("on", "true", "yes", "1")
 
 
-class Place(NamedTuple):
+class JournalLocation(NamedTuple):
     """Where the journal is kept.
 
     Attributes:
@@ -32,14 +32,14 @@ class Place(NamedTuple):
     is_ours: bool = False
 
 
-NOWHERE = Place(None, "default")
+NOWHERE = JournalLocation(None, "default")
 
 
 THIS_PROCESS = uuid4().hex
 """Names this process: after a restart the front end calls the kernel by the same id, and its variables are gone."""
 
 
-class Origin:
+class KernelIdentity:
     """The kernel that writes.
 
     Attributes:
@@ -54,22 +54,16 @@ class Origin:
         self.pid = os.getpid()
 
 
-def place_from(environment: Environment) -> Place:
+def place_from(environment: Environment) -> JournalLocation:
     """Where the variables say that the journal is, by default in the user's data folder."""
     given = environment.find(VARIABLE)
     word = "" if given is None else str(given.value).strip()
     if given is not None and word.lower() in _OFF:
-        return Place(None, given.source)
+        return JournalLocation(None, given.source)
     if given is None or word.lower() in _ON:
         from platformdirs import user_data_path
 
         folder = user_data_path("llmvision-magic", appauthor=False)
-        return Place(folder / FILE, given.source if given is not None else "default", is_ours=True)
+        return JournalLocation(folder / FILE, given.source if given is not None else "default", is_ours=True)
     path = Path(os.path.expanduser(word))
-    return Place(Path(os.path.abspath(path / FILE if path.is_dir() else path)), given.source)
-
-
-def shown_path(path: Path) -> str:
-    """A path for the reader, short where it is in the home folder."""
-    home = os.path.expanduser("~")
-    return f"~{os.sep}{path.relative_to(home)}" if home != "~" and path.is_relative_to(home) else str(path)
+    return JournalLocation(Path(os.path.abspath(path / FILE if path.is_dir() else path)), given.source)

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.conversation import Conversation, Turn, checked_name
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.location import shown_path
 from llmvision_magic.journal.records import STATUSES, content_from, usage_from
-from llmvision_magic.journal.saved_files import read_text
 from llmvision_magic.settings.turn_options import options_from
+from llmvision_magic.text_files import read_text, shown_path
 
 _ASKED = re.compile(r"^[ \t]*%(?:chat|llmvision)[ \t]+ask[ \t]+(.*)$", re.MULTILINE)
 
@@ -122,8 +121,6 @@ def _joined(name: str, turns: list[Turn]) -> Conversation:
     A turn follows the one it followed; where that is not in the notebook, for its cell was run again or is gone, the
     turn before it on the page. The conversation stands at the last turn on the page that no other follows.
     """
-    from llmvision_magic.chat.plan import checked_name
-
     try:
         conversation = Conversation(checked_name(name))
     except InvalidInput:

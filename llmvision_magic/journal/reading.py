@@ -13,7 +13,7 @@ from llmvision_magic.journal.records import content_from, settings_from, turn_fr
 from llmvision_magic.messages import text_of
 
 
-class Kept(NamedTuple):
+class ConversationSummary(NamedTuple):
     """A conversation in the journal, for a list.
 
     Attributes:
@@ -35,7 +35,7 @@ class Kept(NamedTuple):
 
 def kept_conversations(
     connection: sqlite3.Connection, *, notebook: str | None = None, without: Collection[str] = (), most: int = 10
-) -> list[Kept]:
+) -> list[ConversationSummary]:
     """The conversations used last, the latest first.
 
     Args:
@@ -49,7 +49,7 @@ def kept_conversations(
         " FROM conversation AS c WHERE ?1 IS NULL OR notebook = ?1 ORDER BY updated DESC, id LIMIT ?2",
         [notebook, most + len(without)],
     ).fetchall()
-    found = [Kept._make([*row[:6], _words(row[6])]) for row in rows if row[0] not in without]
+    found = [ConversationSummary._make([*row[:6], _words(row[6])]) for row in rows if row[0] not in without]
     return found[:most]
 
 
@@ -78,7 +78,7 @@ def id_of(connection: sqlite3.Connection, word: str, notebook: str | None = None
     raise InvalidInput(f"There is no kept conversation `{word}`; `%chat resume` lists the last ones.")
 
 
-class Found(NamedTuple):
+class LoadedConversation(NamedTuple):
     """A conversation as it was read.
 
     Attributes:
@@ -99,7 +99,7 @@ IsAlive = Callable[[str, float], bool]
 
 def read(
     connection: sqlite3.Connection, conversation_id: str, is_alive: IsAlive = lambda kernel, since: False
-) -> Found:
+) -> LoadedConversation:
     """A conversation with all its turns and its head.
 
     A turn whose kernel ended while its reply arrived is marked as cut; where nothing had arrived, the conversation
@@ -130,7 +130,7 @@ def read(
     if head is not None and head not in conversation.turns:  # a full disk had room for the head, and not for its turn
         head = next(reversed(conversation.turns), None)
     conversation.head = head
-    return Found(conversation, kernel, was_cut, elsewhere)
+    return LoadedConversation(conversation, kernel, was_cut, elsewhere)
 
 
 def read_turn(

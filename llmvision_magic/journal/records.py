@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from llmvision_magic.backends.connections import shown_address
+from llmvision_magic.backends.target import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
 from llmvision_magic.settings import BY_NAME
 from llmvision_magic.settings.parsing import parse_value
+from llmvision_magic.text_files import without_lone_surrogates
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
@@ -19,18 +20,9 @@ CUT = "The kernel ended while this reply arrived; what had been kept of it is he
 ELSEWHERE = "It arrives in another kernel."
 
 
-def storable(text: str) -> str:
-    """The text as UTF-8 can hold it: half a surrogate pair, which a broken reply may contain, becomes "�"."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
 def to_json(value: object) -> str:
     """A value as JSON, readable in its own script."""
-    return storable(json.dumps(value, ensure_ascii=False))
+    return without_lone_surrogates(json.dumps(value, ensure_ascii=False))
 
 
 def content_from(value: object) -> Content:

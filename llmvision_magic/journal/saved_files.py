@@ -29,15 +29,12 @@ fields; a file with a higher version is refused.
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
-from llmvision_magic.conversation import Conversation
+from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.location import shown_path
-from llmvision_magic.journal.records import settings_from, settings_to_keep, storable, turn_from, turn_record
+from llmvision_magic.journal.records import settings_from, settings_to_keep, turn_from, turn_record
+from llmvision_magic.text_files import read_text, shown_path, write_atomically
 
 FORMAT = "llmvision-magic conversation"
 VERSION = 2
@@ -62,7 +59,7 @@ def save(conversation: Conversation, path: Path) -> None:
         "head": conversation.head,
         "turns": [turn_record(turn) for turn in conversation.turns.values()],
     }
-    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def load(path: Path) -> Conversation:
@@ -95,8 +92,6 @@ def load(path: Path) -> Conversation:
 
 
 def _conversation_from(document: dict[str, object]) -> Conversation:
-    from llmvision_magic.chat.plan import checked_name
-
     name, system, head, turns = (document[key] for key in ("name", "system", "head", "turns"))
     if not isinstance(name, str) or not isinstance(system, str | None) or not isinstance(turns, list):
         raise ValueError("its name, system prompt or turns are not of their kinds")
@@ -119,40 +114,3 @@ def _is_saved(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and document.get("format") == FORMAT
-
-
-def read_text(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        InvalidInput: It cannot be read.
-        ValueError: It is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all: whoever reads it meets the old one or the new one.
-
-    Raises:
-        InvalidInput: It cannot be written.
-    """
-    path = Path(os.path.realpath(path))  # behind a link the file it leads to is meant
-    beside = path.with_name(f".{path.name[:100]}.{uuid4().hex[:8]}")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        try:
-            beside.write_text(storable(text), encoding="utf-8", newline="\n")
-            if path.exists():
-                beside.chmod(path.stat().st_mode & 0o777)
-            os.replace(beside, path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-    except OSError as error:
-        raise InvalidInput(f"{shown_path(path)} cannot be written: {error.strerror or error}.") from error

@@ -7,8 +7,9 @@ import sqlite3
 from typing import NamedTuple
 
 from llmvision_magic.journal.database import transaction
-from llmvision_magic.journal.records import content_from, storable
+from llmvision_magic.journal.records import content_from
 from llmvision_magic.messages import text_of
+from llmvision_magic.text_files import without_lone_surrogates
 
 SHORTEST = 3
 """Characters that the index can look for; shorter words are looked for in the texts themselves."""
@@ -50,7 +51,7 @@ def search(connection: sqlite3.Connection, words: list[str], most: int = 20) -> 
         words: Any texts; none finds the latest turns.
         most: How many.
     """
-    words = [storable(word) for word in words]
+    words = [without_lone_surrogates(word) for word in words]
     connection.create_function("words_of", 1, _words_of, deterministic=True)
     connection.create_function("has_all", 3, _has_all, deterministic=True)
     conditions, values = [], []

@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.exports import when
+from llmvision_magic.journal.turn_texts import when
 from llmvision_magic.rendering import MOST_SHOWN, render, style_bundle
 
 # What the page may do at all, should anything have come through: nothing but its own style and images within it.

@@ -8,8 +8,9 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.location import Origin
-from llmvision_magic.journal.records import settings_to_keep, storable, to_json
+from llmvision_magic.journal.location import KernelIdentity
+from llmvision_magic.journal.records import settings_to_keep, to_json
+from llmvision_magic.text_files import without_lone_surrogates
 
 
 class Facts(NamedTuple):
@@ -40,7 +41,7 @@ def put(
     conversation: Conversation,
     turns: Mapping[str, str | None],
     private: Container[str],
-    origin: Origin,
+    origin: KernelIdentity,
 ) -> bool:
     """Write a conversation with some of its turns; with all, where the journal does not know it or knows it no more.
 
@@ -94,7 +95,12 @@ def _put_turn(
         " model = excluded.model, finish_reason = excluded.finish_reason, usage = excluded.usage,"
         " left_out = excluded.left_out, unsent = excluded.unsent, updated = excluded.updated, indexed = 0",
         [
-            *(storable(turn.text), turn.status, storable(turn.reason), _stored(turn.model)),
+            *(
+                without_lone_surrogates(turn.text),
+                turn.status,
+                without_lone_surrogates(turn.reason),
+                _stored(turn.model),
+            ),
             *(_stored(turn.finish_reason), usage, turn.left_out, turn.excluded, time.time(), conversation.id),
             turn.id,
         ],
@@ -106,7 +112,7 @@ def put_text(connection: sqlite3.Connection, conversation_id: str, turn_id: str,
     connection.execute(
         "UPDATE reply SET text = ?, updated = ?, indexed = 0"
         " WHERE turn = (SELECT number FROM turn WHERE conversation = ? AND id = ?)",
-        [storable(text), time.time(), conversation_id, turn_id],
+        [without_lone_surrogates(text), time.time(), conversation_id, turn_id],
     )
 
 
@@ -142,4 +148,4 @@ def _kept(conversation: Conversation, turn_id: str | None, private: Container[st
 
 
 def _stored(text: str | None) -> str | None:
-    return None if text is None else storable(text)
+    return None if text is None else without_lone_surrogates(text)

@@ -34,8 +34,8 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
 
 
 def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
-    from llmvision_magic.chat.new_cell import FORMATS
     from llmvision_magic.kernel.cells.options import EXPRESSIONS, OPTIONS
+    from llmvision_magic.settings.turn_options import FORMATS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):
@@ -49,15 +49,14 @@ def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
     if last in ("-f", "--format"):
         return FORMATS
     if last in EXPRESSIONS:
-        return names(magics, typed)
+        return names_of(magics.shell, typed)
     if any(last in option.flags and option.value for option in OPTIONS):
         return ()
     return (flag for option in OPTIONS for flag in option.flags)
 
 
-def names(magics: ChatMagics, typed: str) -> Iterable[str]:
+def names_of(shell: Any, typed: str) -> Iterable[str]:
     """The notebook's names, and the attributes of one that is typed already."""
-    shell: Any = magics.shell
     if "." in typed:
         found: Iterable[str] = shell.Completer.attr_matches(typed)
         return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmvision_magic.errors import ChatError, Interrupted
 
 if TYPE_CHECKING:
-    from llmvision_magic.prompt import Errors, Failure
+    from llmvision_magic.prompt import ErrorHistory, FailedCell
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -21,7 +21,7 @@ MOST_CELLS = 100
 """Failed cells whose traceback is kept, as text: an exception would keep all values of its frames alive."""
 
 
-class Failures:
+class FailedCells:
     """The cells that did not end well since the extension was loaded, and the last error of the time before.
 
     What ends a cell is its error, of whatever kind: an interrupt and a `SystemExit` too. Ours are none: they say
@@ -63,26 +63,26 @@ class Failures:
         named = self._shell.compile.format_code_name(filename)
         return " ".join(named) if named else None
 
-    def errors(self) -> Errors:
+    def errors(self) -> ErrorHistory:
         """What ``Err`` is."""
-        from llmvision_magic.prompt import Errors
+        from llmvision_magic.prompt import ErrorHistory
         from llmvision_magic.prompt.tracebacks import traceback_text
 
         def last() -> str | None:
             failure = self.last()
             return None if failure is None else traceback_text(failure.error, self.name_cell)
 
-        return Errors(last, self._texts)
+        return ErrorHistory(last, self._texts)
 
-    def last(self) -> Failure | None:
+    def last(self) -> FailedCell | None:
         """The last failure that is the user's own; None when there was none."""
-        from llmvision_magic.prompt import Failure
+        from llmvision_magic.prompt import FailedCell
 
         self._look()
         if self._last is None:
             return None
         error, source, cell = self._last
-        return Failure(error, source, self._python(source), cell)
+        return FailedCell(error, source, self._python(source), cell)
 
     def _cell_of(self, error: BaseException) -> tuple[int | None, str]:
         """The number and the source of the cell that an error came through."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from llmvision_magic.journal import THIS_PROCESS, Journal, Origin, Place, place_from
+from llmvision_magic.journal import THIS_PROCESS, Journal, JournalLocation, KernelIdentity, place_from
 from llmvision_magic.settings import Environment
 
 Shell = Any
@@ -20,10 +20,10 @@ def journal_of(shell: Shell, folder: Path) -> Journal:
         folder: The notebook's.
     """
 
-    def place() -> Place:
+    def place() -> JournalLocation:
         return place_from(Environment.read(folder))
 
-    return Journal(place, Origin(_notebook(shell), THIS_PROCESS))
+    return Journal(place, KernelIdentity(_notebook(shell), THIS_PROCESS))
 
 
 def folder_of(shell: Shell, otherwise: Path) -> Path:

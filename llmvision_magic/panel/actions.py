@@ -5,28 +5,28 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from llmvision_magic.chat.listeners import Elsewhere
-from llmvision_magic.chat.plan import Ask
+from llmvision_magic.chat.listeners import NullView
+from llmvision_magic.chat.plan import TurnRequest
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
 from llmvision_magic.panel.request_queue import TAKEN_BACK
-from llmvision_magic.prompt import Composed
+from llmvision_magic.prompt import ComposedPrompt
 from llmvision_magic.settings.turn_options import SAYABLE, Options, is_raw
 from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation, Turn
-    from llmvision_magic.panel.attachments import Beside
-    from llmvision_magic.panel.host import Host
+    from llmvision_magic.panel.attachments import EarlierFiles
+    from llmvision_magic.panel.host import PanelHost
     from llmvision_magic.panel.requests import File, Request
-    from llmvision_magic.panel.transcript_sync import Showing
+    from llmvision_magic.panel.transcript_sync import TranscriptSync
     from llmvision_magic.stop import Stop
 
 
 class Actions:
     """One method ``do_X`` for each request that changes something."""
 
-    def __init__(self, host: Host, showing: Showing) -> None:
+    def __init__(self, host: PanelHost, showing: TranscriptSync) -> None:
         self._host = host
         self._showing = showing
 
@@ -59,13 +59,13 @@ class Actions:
 
     def do_retry(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
-        self._ask(conversation, Composed(turn.prompt), turn.typed, turn.options or {}, stop, replace=turn.id)
+        self._ask(conversation, ComposedPrompt(turn.prompt), turn.typed, turn.options or {}, stop, replace=turn.id)
 
     def do_continue(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
         if turn.status == "partial" or turn.is_whole or not turn.text:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
-        asked = Composed(turn.prompt)
+        asked = ComposedPrompt(turn.prompt)
         self._ask(conversation, asked, turn.typed, turn.options or {}, stop, replace=turn.id, begun=turn.text)
 
     def do_branch(self, request: Request, conversation: Conversation, _: Stop) -> None:
@@ -103,8 +103,8 @@ class Actions:
         options: Options,
         stop: Stop,
         files: tuple[File, ...] = (),
-        before: Beside | None = None,
-    ) -> tuple[Composed, Options]:
+        before: EarlierFiles | None = None,
+    ) -> tuple[ComposedPrompt, Options]:
         """What is sent for a text that was typed, and how it is asked.
 
         Args:
@@ -124,7 +124,7 @@ class Actions:
     def _ask(
         self,
         conversation: Conversation,
-        composed: Composed,
+        composed: ComposedPrompt,
         typed: str | None,
         options: Options,
         stop: Stop,
@@ -137,7 +137,7 @@ class Actions:
         if replace is not None and self._showing.busy:
             raise InvalidInput("A reply is still arriving; Stop ends it.")
         session = self._host.session
-        ask = Ask(
+        ask = TurnRequest(
             composed.content,
             conversation.name,
             notes=composed.notes,
@@ -153,7 +153,7 @@ class Actions:
 
         def run() -> None:
             with suppress(ChatError):  # the turn says it
-                session.run(begins, Elsewhere(), stop)
+                session.run(begins, NullView(), stop)
 
         in_thread(run, "llmvision-panel").start()
 

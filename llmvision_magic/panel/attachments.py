@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, text_of
 from llmvision_magic.panel.requests import File
-from llmvision_magic.prompt import Composed, Values, compose
+from llmvision_magic.prompt import ComposedPrompt, NotebookValues, compose
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.value_text import fenced
 from llmvision_magic.settings.turn_options import BESIDE, FILES, Options, text_beside
@@ -22,27 +22,27 @@ MOST_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class EarlierFiles:
     """What went along with a prompt that is asked again: the text of its files, and its images."""
 
     text: str = ""
     images: tuple[Mapping[str, object], ...] = ()
 
 
-NOTHING = Beside()
+NOTHING = EarlierFiles()
 
 
-def beside(turn: Turn) -> Beside:
+def beside(turn: Turn) -> EarlierFiles:
     """What goes along when a turn is asked again. What its line attached is none of it: that is attached anew."""
     options = turn.options or {}
     parts = () if "image" in options or isinstance(turn.prompt, str) else turn.prompt
     images = tuple(part for part in parts if part.get("type") != "text")
-    return Beside(text_beside(options, text_of(turn.prompt)), images)
+    return EarlierFiles(text_beside(options, text_of(turn.prompt)), images)
 
 
 def with_files(
-    prompt: str, files: tuple[File, ...], values: Values, options: Options, before: Beside = NOTHING
-) -> tuple[Composed, Options]:
+    prompt: str, files: tuple[File, ...], values: NotebookValues, options: Options, before: EarlierFiles = NOTHING
+) -> tuple[ComposedPrompt, Options]:
     """A prompt with files under it: texts as text, in which secrets are masked, images as images.
 
     Args:
@@ -66,7 +66,7 @@ def with_files(
     images += [*before.images, *(_image(file) for file in files if file.kind.startswith("image/"))]
     text = "\n\n".join(filter(None, [text_of(asked), text]))
     content: Content = ({"type": "text", "text": text}, *images) if images else text
-    return Composed(content, values.notes()), options
+    return ComposedPrompt(content, values.notes()), options
 
 
 def _image(file: File) -> dict[str, object]:

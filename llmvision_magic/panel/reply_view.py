@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.pacing import INTERVAL
-from llmvision_magic.kernel.views.notebook import Arrived
 from llmvision_magic.panel.turn_data import Json, block_json
 from llmvision_magic.rendering import MOST_SHOWN, Block, render, reply_html
+from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.reply_stream import Outcome
 
 
-class ArrivingReply:
+class StreamedReplyView:
     """The view of one reply.
 
     Args:
@@ -30,7 +30,7 @@ class ArrivingReply:
     def __init__(self, send: Callable[[Json], None], end: Callable[[str | None], None]) -> None:
         self._send = send
         self._end = end
-        self._arrived = Arrived()
+        self._arrived = PartialReply()
         self._line = ""
         self._ended = False
         self.parts = 0

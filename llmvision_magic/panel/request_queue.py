@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
 from llmvision_magic.panel.turn_data import Json
-from llmvision_magic.prompt import InBraces
+from llmvision_magic.prompt import ExpressionError
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.panel.host import Host
+    from llmvision_magic.panel.host import PanelHost
     from llmvision_magic.panel.requests import Request
 
 MOST_KNOWN = 200
@@ -29,7 +29,7 @@ OF_CONVERSATION = (*PROMPTS, "branch", "exclude")
 TAKEN_BACK = "Not asked: it was stopped before it was sent."
 
 
-class Errands:
+class RequestQueue:
     """The errands of one panel.
 
     Args:
@@ -38,7 +38,10 @@ class Errands:
     """
 
     def __init__(
-        self, host: Host, run: Callable[[Request, Conversation, Stop], None], send: Callable[[dict[str, object]], None]
+        self,
+        host: PanelHost,
+        run: Callable[[Request, Conversation, Stop], None],
+        send: Callable[[dict[str, object]], None],
     ) -> None:
         self._host = host
         self._run = run
@@ -91,7 +94,7 @@ class Errands:
         # Of code in a prompt's braces comes anything, an interrupt and an exit too: the page must hear of it.
         except BaseException as error:
             text = TAKEN_BACK if isinstance(error, Interrupted) and stop.is_set else _sentence(error)
-            braces = isinstance(error, InBraces)  # then the page offers to send them as text
+            braces = isinstance(error, ExpressionError)  # then the page offers to send them as text
             self._answer(request, {"kind": "sorry", "key": request.key, "text": text, "braces": braces})
         else:
             self._answer(request, {"kind": "done", "key": request.key})
@@ -107,7 +110,7 @@ class Errands:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, InBraces):
+    if isinstance(error, ExpressionError):
         return error.sentence
     if isinstance(error, ChatError | Interrupted):
         return str(error)

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import re
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.exports import prompt_words
-from llmvision_magic.panel.turn_data import Pages, facts_of
+from llmvision_magic.journal.turn_texts import prompt_words
+from llmvision_magic.panel.turn_data import TurnRenderer, facts_of
 from llmvision_magic.rendering import MOST_SHOWN, style
 
 if TYPE_CHECKING:
-    from llmvision_magic.panel.transcript_sync import Showing
+    from llmvision_magic.panel.host import PanelHost, Update
+    from llmvision_magic.panel.transcript_sync import TranscriptSync
 
 DELAY = 1.0
 """Seconds from the last change until it is brought up to date: a notebook is saved less often."""
@@ -46,17 +46,14 @@ EMPTY = "A chat panel without turns yet. It is shown while its kernel runs."
 
 FOLDED = "The chat panel stands beside the notebook; what was said in it"
 
-Shell = Any
-"""IPython's shell; IPython publishes no types for what is used here."""
 
-
-class Kept:
+class SavedTranscript:
     """The outputs that keep one panel's transcript."""
 
-    def __init__(self, shell: Shell, showing: Showing) -> None:
-        self._shell = shell
+    def __init__(self, host: PanelHost, showing: TranscriptSync) -> None:
+        self._host = host
         self._showing = showing
-        self._updates: list[Callable[[dict[str, str], dict[str, object]], None]] = []
+        self._updates: list[Update] = []
         self._last: dict[str, str] = {}
         self._folded = False
         self._timer: threading.Timer | None = None
@@ -68,13 +65,9 @@ class Kept:
         Args:
             folded: Only a line that unfolds, for the panel stands elsewhere while it lives.
         """
-        from llmvision_magic.kernel.views.publishing import updater
-
-        display_id = uuid.uuid4().hex[:12]
         self._folded = self._folded or folded
-        self._updates.append(updater(self._shell.display_pub, display_id))
         self._last = kept_bundle(self._showing.conversation, self._showing.pages, folded=self._folded)
-        self._shell.display_pub.publish(self._last, transient={"display_id": display_id})
+        self._updates.append(self._host.publish_updatable(self._last))
 
     def changed(self) -> None:
         """Bring the outputs up to date before long."""
@@ -97,7 +90,7 @@ class Kept:
             if bundle != self._last:
                 self._last = bundle
                 for update in self._updates:
-                    update(bundle, {})
+                    update(bundle)
 
     def close(self) -> None:
         """Bring the outputs up to date for the last time."""
@@ -110,7 +103,7 @@ class Kept:
         self._updates.clear()
 
 
-def kept_bundle(conversation: Conversation, pages: Pages, *, folded: bool = False) -> dict[str, str]:
+def kept_bundle(conversation: Conversation, pages: TurnRenderer, *, folded: bool = False) -> dict[str, str]:
     """A conversation by MIME type: HTML that is self-contained, and plain text."""
     turns = conversation.path()
     parts = _newest(turns, lambda turn: _turn_html(turn, pages), MOST_HTML)
@@ -138,7 +131,7 @@ def _told(missing: int) -> str:
     return f" · {missing} turns before these are not kept here; `%chat export` has all" if missing else ""
 
 
-def _turn_html(turn: Turn, pages: Pages) -> str:
+def _turn_html(turn: Turn, pages: TurnRenderer) -> str:
     notice = f"<b>{escape(turn.reason, quote=False)}</b> " if turn.reason else ""
     facts = escape(" · ".join(facts_of(turn)), quote=False)
     foot = f'<p class="foot">{notice}{facts}</p>' if notice or facts else ""

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.panel.reply_view import ArrivingReply
+from llmvision_magic.panel.reply_view import StreamedReplyView
 from llmvision_magic.panel.turn_data import (
     Json,
-    Pages,
+    TurnRenderer,
     has_raw_braces,
     shown_turns,
     siblings,
@@ -19,7 +19,7 @@ from llmvision_magic.panel.turn_data import (
 from llmvision_magic.settings.turn_options import evaluated_anew
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import View
+    from llmvision_magic.chat.reply_stream import ReplyView
     from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation, Turn
 
@@ -30,8 +30,8 @@ PAGE = 30
 """Turns of the newest page."""
 
 
-class Showing:
-    """What one panel shows. A `Watcher` of the session; any thread may call.
+class TranscriptSync:
+    """What one panel shows. A `SessionListener` of the session; any thread may call.
 
     Args:
         pinned: Name of the conversation to stay with; None to go with the session's current one.
@@ -50,8 +50,8 @@ class Showing:
         self._send = send
         self._refresh = refresh
         self._lock = threading.RLock()
-        self.pages = Pages(session.footers)
-        self._arriving: dict[str, ArrivingReply] = {}
+        self.pages = TurnRenderer(session.footers)
+        self._arriving: dict[str, StreamedReplyView] = {}
         self._sent_of: Conversation | None = None
         self._sent: dict[str, tuple[object, ...]] = {}
 
@@ -104,7 +104,7 @@ class Showing:
             turn = turns[number - 1]
             self._send_turn(conversation, self._turn(turn, number, groups[turn.parent]))
 
-    def view_of(self, conversation: Conversation, turn: Turn) -> View:
+    def view_of(self, conversation: Conversation, turn: Turn) -> ReplyView:
         """Where the reply of a turn is shown."""
 
         def more(news: Json) -> None:
@@ -118,7 +118,7 @@ class Showing:
             with self._lock:
                 self._end(conversation, turn.id, html)
 
-        view = ArrivingReply(more, end)
+        view = StreamedReplyView(more, end)
         with self._lock:
             self._arriving[turn.id] = view
         return view

@@ -62,7 +62,7 @@ def safe_html(block: Block) -> str:
         return f"<pre>{escape(block.source, quote=False)}</pre>"
 
 
-class Pages:
+class TurnRenderer:
     """Makes what the page gets of turns. What was made for a turn that has ended is kept.
 
     Args:

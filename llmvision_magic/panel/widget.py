@@ -12,14 +12,15 @@ import traitlets
 
 from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.errors import ChatError, InvalidInput
+from llmvision_magic.hooks import HOOKS
 from llmvision_magic.panel import assets as front_end
 from llmvision_magic.panel import requests
 from llmvision_magic.panel.actions import Actions
-from llmvision_magic.panel.host import Host
-from llmvision_magic.panel.request_queue import Errands
+from llmvision_magic.panel.host import PanelHost
+from llmvision_magic.panel.request_queue import RequestQueue
 from llmvision_magic.panel.requests import Request
-from llmvision_magic.panel.saved_transcript import Kept
-from llmvision_magic.panel.transcript_sync import Showing
+from llmvision_magic.panel.saved_transcript import SavedTranscript
+from llmvision_magic.panel.transcript_sync import TranscriptSync
 from llmvision_magic.rendering import stylesheet
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
 from llmvision_magic.threads import in_thread
@@ -80,12 +81,13 @@ class ChatPanel(anywidget.AnyWidget):
     _own_layout: Any = None
 
     def __init__(self, conversation: str | None = None) -> None:
-        self._host = host = Host.found()
-        self._showing = Showing(host.session, conversation, self._send_json, self._refresh)
-        self._errands = Errands(host, Actions(host, self._showing).run, self._send_json)
+        host: PanelHost = HOOKS.panel_host()
+        self._host = host
+        self._showing = TranscriptSync(host.session, conversation, self._send_json, self._refresh)
+        self._errands = RequestQueue(host, Actions(host, self._showing).run, self._send_json)
         self._refreshing = threading.RLock()
         self._refreshed_by: int | None = None
-        self._kept = Kept(host.shell, self._showing)
+        self._kept = SavedTranscript(host, self._showing)
         self._undock: Callable[[], None] = lambda: None
         self._answers = {
             "show": self._answer_show,
@@ -128,10 +130,10 @@ class ChatPanel(anywidget.AnyWidget):
     def show_widget(self) -> None:
         """Show the panel in the running cell, without what is kept of it."""
         if not self._is_open:
-            self._host.shell.display_pub.publish({"text/plain": CLOSED})
+            self._host.publish({"text/plain": CLOSED})
             return
         data, metadata = super()._repr_mimebundle_() or ({}, {})
-        self._host.shell.display_pub.publish({**data, "text/plain": ""}, metadata)
+        self._host.publish({**data, "text/plain": ""}, metadata)
 
     def show_docked(self, undock: Callable[[], None]) -> None:
         """Show in the running cell what is kept of a panel that stands elsewhere.

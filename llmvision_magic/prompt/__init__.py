@@ -5,10 +5,19 @@ Knows a text and a namespace; neither who sends the message nor where the values
 
 from __future__ import annotations
 
-from llmvision_magic.prompt.composition import Composed, Values, compose
-from llmvision_magic.prompt.correction import Failure, fix_prompt
-from llmvision_magic.prompt.expressions import InBraces
-from llmvision_magic.prompt.tracebacks import Errors
+from llmvision_magic.prompt.composition import ComposedPrompt, NotebookValues, compose
+from llmvision_magic.prompt.correction import FailedCell, fix_prompt
+from llmvision_magic.prompt.expressions import ExpressionError
+from llmvision_magic.prompt.tracebacks import ErrorHistory
 from llmvision_magic.settings.secrets import secret_values
 
-__all__ = ["Composed", "Errors", "Failure", "InBraces", "Values", "compose", "fix_prompt", "secret_values"]
+__all__ = [
+    "ComposedPrompt",
+    "ErrorHistory",
+    "ExpressionError",
+    "FailedCell",
+    "NotebookValues",
+    "compose",
+    "fix_prompt",
+    "secret_values",
+]

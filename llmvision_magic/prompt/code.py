@@ -9,7 +9,7 @@ import os
 import textwrap
 from types import ModuleType
 
-from llmvision_magic.prompt.value_text import Shown, more
+from llmvision_magic.prompt.value_text import ValueText, more
 
 DOC_LINES = 10
 """Lines of a module's documentation."""
@@ -20,13 +20,13 @@ def is_code(value: object) -> bool:
     return inspect.isroutine(value) or isinstance(value, type)
 
 
-def code_shown(value: object) -> Shown:
+def code_shown(value: object) -> ValueText:
     """A function or class: its source; where there is none, its signature and documentation."""
     what = "a class" if isinstance(value, type) else "a function"
     source = _try_source(value)
     if source is None:
-        return Shown(what, _described(value), fence="python")
-    return Shown(what, inspect.cleandoc("\n" + source) if source[:1].isspace() else source.rstrip(), fence="python")
+        return ValueText(what, _described(value), fence="python")
+    return ValueText(what, inspect.cleandoc("\n" + source) if source[:1].isspace() else source.rstrip(), fence="python")
 
 
 def _try_source(value: object) -> str | None:
@@ -79,7 +79,7 @@ def _described(value: object) -> str:
     return head + ":\n" + textwrap.indent(f'"""{doc}"""', "    ") if doc else head
 
 
-def module_shown(module: ModuleType) -> Shown:
+def module_shown(module: ModuleType) -> ValueText:
     """A module: its name, how its documentation begins, its public names."""
     lines = (inspect.getdoc(module) or "").splitlines()
     doc = "\n".join(lines[:DOC_LINES])
@@ -90,4 +90,4 @@ def module_shown(module: ModuleType) -> Shown:
     version = getattr(module, "__version__", None)
     title = f"module {module.__name__}{f' {version}' if isinstance(version, str) else ''}"
     parts = [title, doc, f"names: {', '.join(map(str, names))}" if names else ""]
-    return Shown("a module", "\n\n".join(filter(None, parts)))
+    return ValueText("a module", "\n\n".join(filter(None, parts)))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content
-from llmvision_magic.prompt.expressions import Expression, InBraces, split, try_compile
+from llmvision_magic.prompt.expressions import Expression, ExpressionError, split, try_compile
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.tracebacks import CellNamer
-from llmvision_magic.prompt.value_text import Shown, counted, fenced, in_line, told
+from llmvision_magic.prompt.value_text import ValueText, counted, fenced, in_line, told
 from llmvision_magic.prompt.values import bounded, shown
 from llmvision_magic.settings.secrets import Masker
 
@@ -23,7 +23,7 @@ _PATH = re.compile(r"[\\/]|\.(?:png|jpe?g|gif|webp|bmp|tiff?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedPrompt:
     """What is sent, and what the reader must know of it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Composed:
 
 
 @dataclass(slots=True)
-class Values:
+class NotebookValues:
     """Where values come from, and how they are written. One for each prompt.
 
     Attributes:
@@ -90,7 +90,7 @@ class Values:
             text = fenced(text, one.fence)
         return f"`{name}`, {one.what}:\n\n{text}"
 
-    def _written(self, value: object, name: str, limit: int) -> tuple[Shown, str]:
+    def _written(self, value: object, name: str, limit: int) -> tuple[ValueText, str]:
         one = shown(value, name, limit, self.mask, self.name_cell)
         if one.picture:
             self.pictures.append(name)
@@ -110,8 +110,8 @@ class Values:
 
 
 def compose(
-    prompt: str, values: Values, *, raw: bool = False, attach: Sequence[str] = (), images: Sequence[str] = ()
-) -> Composed:
+    prompt: str, values: NotebookValues, *, raw: bool = False, attach: Sequence[str] = (), images: Sequence[str] = ()
+) -> ComposedPrompt:
     """A prompt as the content of a message.
 
     The expressions in the text are evaluated in order, then those attached, then the images; each once. What they give
@@ -131,10 +131,10 @@ def compose(
     parts = [image_part(_image_value(source, values), source) for source in images]
     text = "\n\n".join(texts)
     content: Content = ({"type": "text", "text": text}, *parts) if parts else text
-    return Composed(content, values.notes())
+    return ComposedPrompt(content, values.notes())
 
 
-def _expanded(prompt: str, values: Values) -> str:
+def _expanded(prompt: str, values: NotebookValues) -> str:
     pieces = split(prompt)
     written = []
     for piece in pieces:
@@ -145,12 +145,12 @@ def _expanded(prompt: str, values: Values) -> str:
             try:
                 value = values.run(piece, where)
             except InvalidInput as error:
-                raise InBraces(str(error)) from error.__cause__
+                raise ExpressionError(str(error)) from error.__cause__
             written.append(values.text(value, piece.source))
     return "".join(written)
 
 
-def _image_value(source: str, values: Values) -> object:
+def _image_value(source: str, values: NotebookValues) -> object:
     """A variable of that name, else a file, else an expression."""
     if source.isidentifier() and source in values.namespace:
         return values.namespace[source]

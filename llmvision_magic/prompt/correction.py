@@ -9,7 +9,7 @@ from types import FrameType, ModuleType, TracebackType
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.code import is_code
-from llmvision_magic.prompt.composition import Composed, Values
+from llmvision_magic.prompt.composition import ComposedPrompt, NotebookValues
 from llmvision_magic.prompt.tracebacks import Traceback, traceback_text
 from llmvision_magic.prompt.value_text import fenced, more
 
@@ -33,7 +33,7 @@ ASKED_INTERRUPTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedCell:
     """A cell that failed, or was interrupted.
 
     Attributes:
@@ -49,7 +49,7 @@ class Failure:
     cell: int | None = None
 
 
-def fix_prompt(failure: Failure, values: Values) -> Composed:
+def fix_prompt(failure: FailedCell, values: NotebookValues) -> ComposedPrompt:
     """What is asked to have a cell corrected: its source, the traceback, and the values of the variables it names."""
     parts = [ASKED_INTERRUPTED if isinstance(failure.error, KeyboardInterrupt) else ASKED]
     if failure.source:
@@ -63,17 +63,17 @@ def fix_prompt(failure: Failure, values: Values) -> Composed:
     if written:
         left_out = more(len(variables) - len(written), "variable")
         parts.append("\n\n".join(["The variables it names:", *written, *([f"… {left_out}"] if left_out else [])]))
-    return Composed("\n\n".join(parts), values.notes())
+    return ComposedPrompt("\n\n".join(parts), values.notes())
 
 
-def _variable(name: str, value: object, values: Values) -> str:
+def _variable(name: str, value: object, values: NotebookValues) -> str:
     try:
         return values.attached(value, name, VARIABLE_LIMIT)
     except InvalidInput as error:  # that it cannot be written may be the very cause
         return values.mask(str(error).removesuffix(" Nothing was sent."))
 
 
-def _variables(failure: Failure, namespace: Mapping[str, object]) -> dict[str, object]:
+def _variables(failure: FailedCell, namespace: Mapping[str, object]) -> dict[str, object]:
     """The variables that the failing code names: those of the function it failed in, then the notebook's."""
     found: dict[str, object] = {}
     frame = _innermost(failure.error.__traceback__)

@@ -16,7 +16,7 @@ LONGEST = 10_000
 """Characters that an expression may have; its end is not looked for farther."""
 
 
-class InBraces(InvalidInput):
+class ExpressionError(InvalidInput):
     """What stands in double braces cannot be evaluated. Nothing was sent.
 
     Attributes:
@@ -42,7 +42,7 @@ def split(prompt: str) -> list[str | Expression]:
     A ``{{`` with no ``}}`` anywhere behind it is text: there is nothing it could hold. Single braces are text.
 
     Raises:
-        InBraces: What stands there is no Python expression.
+        ExpressionError: What stands there is no Python expression.
     """
     pieces: list[str | Expression] = []
     done = 0
@@ -66,7 +66,7 @@ def _expression_at(prompt: str, begin: int) -> tuple[Expression, int]:
         if code is not None:
             return Expression(source, code), end + 2
         end = prompt.find("}}", end + 1)
-    raise InBraces(
+    raise ExpressionError(
         f"`{{{{{in_line(prompt[begin + 2 : first])}}}}}` is no Python expression: double braces hold one that is "
         "evaluated here. Nothing was sent."
     )

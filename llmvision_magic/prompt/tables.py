@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from llmvision_magic.prompt.value_text import Shown, counted, cut, more
+from llmvision_magic.prompt.value_text import ValueText, counted, cut, more
 from llmvision_magic.settings.secrets import Masker
 
 ALL_ROWS = 20
@@ -35,7 +35,7 @@ def is_of(value: object, library: str, *names: str) -> bool:
     return isinstance(value, kinds)
 
 
-def frame_shown(frame: Any, limit: int, mask: Masker) -> Shown:
+def frame_shown(frame: Any, limit: int, mask: Masker) -> ValueText:
     """A DataFrame: shape, dtypes, and its first rows as a Markdown table."""
     height, width = frame.shape
     columns = min(width, MOST_COLUMNS)
@@ -48,17 +48,17 @@ def frame_shown(frame: Any, limit: int, mask: Masker) -> Shown:
     title = f"DataFrame of {counted(height, 'row')} × {counted(width, 'column')}"
     table, rows = _table(names, head.itertuples(index=True, name=None), limit - len(title) - 60, mask)
     left_out = [more(height - rows, "row"), more(width - columns, "column")]
-    return Shown("a DataFrame", f"{title}\n\n{table}", ", … ".join(filter(None, left_out)), fence=None)
+    return ValueText("a DataFrame", f"{title}\n\n{table}", ", … ".join(filter(None, left_out)), fence=None)
 
 
-def series_shown(series: Any, limit: int, mask: Masker) -> Shown:
+def series_shown(series: Any, limit: int, mask: Masker) -> ValueText:
     """A Series: length, dtype, and its first values as a Markdown table."""
     height = len(series)
     head = series.iloc[: _rows_of(height)]
     title = f"Series of {counted(height, 'value')}, dtype {series.dtype}"
     names = [_index_name(series.index), str(series.name if series.name is not None else "value")]
     table, rows = _table(names, zip(head.index, head, strict=True), limit - len(title) - 60, mask)
-    return Shown("a Series", f"{title}\n\n{table}", more(height - rows, "row"), fence=None)
+    return ValueText("a Series", f"{title}\n\n{table}", more(height - rows, "row"), fence=None)
 
 
 def _index_name(index: Any) -> str:
@@ -96,14 +96,14 @@ def _cell(value: object, mask: Masker) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "\\r").replace("\n", "\\n")
 
 
-def array_shown(array: Any) -> Shown:
+def array_shown(array: Any) -> ValueText:
     """An array: shape, dtype, range, and its values or a corner of them."""
     title = f"array of shape {tuple(array.shape)}, dtype {array.dtype}{_range(array)}"
     if array.size <= SMALL_ARRAY:
-        return Shown("an array", f"{title}\n{array}")
+        return ValueText("an array", f"{title}\n{array}")
     corner = array[tuple(slice(CORNER) if axis >= array.ndim - 2 else 0 for axis in range(array.ndim))]
     place = ", ".join(f":{CORNER}" if axis >= array.ndim - 2 else "0" for axis in range(array.ndim))
-    return Shown("an array", f"{title}\n[{place}] is\n{corner}", more(array.size - corner.size, "element"))
+    return ValueText("an array", f"{title}\n[{place}] is\n{corner}", more(array.size - corner.size, "element"))
 
 
 def _range(array: Any) -> str:

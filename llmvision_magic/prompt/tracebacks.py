@@ -42,7 +42,7 @@ def _is_runner(filename: str) -> bool:
     return any(part in path for part in _RUNNERS)
 
 
-class Errors:
+class ErrorHistory:
     """What ``Err`` is in an expression: the last traceback; ``Err[3]`` is that of cell 3.
 
     Args:

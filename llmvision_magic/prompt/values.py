@@ -10,8 +10,8 @@ from typing import Any
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.code import code_shown, is_code, module_shown
 from llmvision_magic.prompt.tables import array_shown, frame_shown, is_of, series_shown
-from llmvision_magic.prompt.tracebacks import CellNamer, Errors, Traceback, traceback_text
-from llmvision_magic.prompt.value_text import Shown, article, cut, in_line, more, told
+from llmvision_magic.prompt.tracebacks import CellNamer, ErrorHistory, Traceback, traceback_text
+from llmvision_magic.prompt.value_text import ValueText, article, cut, in_line, more, told
 from llmvision_magic.settings.secrets import Masker
 
 SLACK = 10_000
@@ -21,7 +21,9 @@ MANY_ITEMS = 200
 """Items of a container from which on it is written item by item, as far as it is sent: it may have millions."""
 
 
-def shown(value: object, name: str, limit: int, mask: Masker, name_cell: CellNamer = lambda filename: None) -> Shown:
+def shown(
+    value: object, name: str, limit: int, mask: Masker, name_cell: CellNamer = lambda filename: None
+) -> ValueText:
     """A value as text, `limit` characters of it or somewhat more.
 
     Args:
@@ -41,7 +43,7 @@ def shown(value: object, name: str, limit: int, mask: Masker, name_cell: CellNam
         ) from error
 
 
-def bounded(one: Shown, limit: int, mask: Masker) -> tuple[str, bool]:
+def bounded(one: ValueText, limit: int, mask: Masker) -> tuple[str, bool]:
     """The text that is sent for a value, and whether it is less than all of it."""
     text = mask(one.text)
     unseen = 0 if one.length is None else one.length - len(one.text)
@@ -52,7 +54,7 @@ def bounded(one: Shown, limit: int, mask: Masker) -> tuple[str, bool]:
     return short, bool(one.more) or length > limit
 
 
-def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> Shown:
+def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> ValueText:
     if isinstance(value, str):
         keep_end = isinstance(value, Traceback)
         return _text(value, "a traceback" if keep_end else "a text", limit, keep_end=keep_end)
@@ -68,8 +70,8 @@ def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> Shown:
         return _figure_shown(value)
     if is_of(value, "PIL.Image", "Image"):
         width, height = value.size
-        return Shown("an image", f"<image, {width:,} × {height:,} pixels, mode {value.mode}>", picture=True)
-    if isinstance(value, Errors):
+        return ValueText("an image", f"<image, {width:,} × {height:,} pixels, mode {value.mode}>", picture=True)
+    if isinstance(value, ErrorHistory):
         return _text(repr(value), "the last traceback", limit, keep_end=True)
     if isinstance(value, BaseException):
         return _text(traceback_text(value, name_cell), article(type(value).__name__), limit, keep_end=True)
@@ -83,10 +85,10 @@ def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> Shown:
     return _text(repr(value), what, limit)
 
 
-def _text(text: str, what: str, limit: int, *, keep_end: bool = False) -> Shown:
+def _text(text: str, what: str, limit: int, *, keep_end: bool = False) -> ValueText:
     if keep_end:
-        return Shown(what, text, keep_end=True)
-    return Shown(what, text[: limit + SLACK], length=len(text))
+        return ValueText(what, text, keep_end=True)
+    return ValueText(what, text[: limit + SLACK], length=len(text))
 
 
 _BRACKETS: dict[type, tuple[str, str]] = {
@@ -99,7 +101,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 }
 
 
-def _container_shown(value: Any, what: str, limit: int) -> Shown:
+def _container_shown(value: Any, what: str, limit: int) -> ValueText:
     """A long container: as many whole items as fit, and how many more there are."""
     opening, closing = _BRACKETS[type(value)]
     taken: list[str] = []
@@ -111,7 +113,7 @@ def _container_shown(value: Any, what: str, limit: int) -> Shown:
         taken.append(item)
     left_out = more(len(value) - len(taken), "item")
     body = ", ".join(taken)
-    return Shown(what, f"{opening}{body}{', …' if left_out else ''}{closing}", left_out)
+    return ValueText(what, f"{opening}{body}{', …' if left_out else ''}{closing}", left_out)
 
 
 def _items(value: Any) -> Iterator[str]:
@@ -121,11 +123,11 @@ def _items(value: Any) -> Iterator[str]:
     return map(repr, items)
 
 
-def _figure_shown(figure: Any) -> Shown:
+def _figure_shown(figure: Any) -> ValueText:
     width, height = figure.get_size_inches() * figure.dpi
     axes = [
         f"{one.get_title() or 'untitled'} (x: {one.get_xlabel() or '–'}, y: {one.get_ylabel() or '–'})"
         for one in figure.axes
     ]
     parts = [f"matplotlib figure, {width:,.0f} × {height:,.0f} pixels", *axes]
-    return Shown("a figure", f"<{'; '.join(parts)}>", picture=True)
+    return ValueText("a figure", f"<{'; '.join(parts)}>", picture=True)

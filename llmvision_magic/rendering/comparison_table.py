@@ -20,7 +20,6 @@ from llmvision_magic.rendering.mime_bundle import (
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-    from llmvision_magic.chat.comparison import Comparison
     from llmvision_magic.messages import Reply
 
 APART = "Side by side; not part of the conversation."
@@ -64,17 +63,19 @@ def _why(reply: Reply) -> str:
     return "" if reply.status == "complete" else reply.notice
 
 
-def comparison_bundle(comparison: Comparison, footers: Sequence[Footer] | None = None) -> dict[str, str]:
-    """A comparison that has ended, by MIME type: a table in HTML, one reply under the other elsewhere.
+def comparison_bundle(
+    heads: Sequence[str], replies: Sequence[Reply], footers: Sequence[Footer] | None = None
+) -> dict[str, str]:
+    """Replies that have ended, by MIME type: a table in HTML, one reply under the other elsewhere.
 
     Args:
+        heads: What each was asked with.
         footers: What to put under each reply; None for what their own fields say.
     """
     from llmvision_magic.rendering.html import written
     from llmvision_magic.rendering.markdown import try_parse
     from llmvision_magic.rendering.markdown_writer import rewritten
 
-    heads, replies = comparison.heads(), comparison.replies
     columns, tokens = [], []
     for number, (head, reply) in enumerate(zip(heads, replies, strict=True)):
         shown = reply.text[: MOST_SHOWN // len(replies)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import Environment
+from llmvision_magic.settings.environment import Environment
 
 SERVICE = "llmvision_magic"
 """Service name in the system keyring; the user name there is the server's origin."""

@@ -5,8 +5,8 @@ What the file holds is written in `format`. Nothing here is imported before some
 
 from __future__ import annotations
 
-from llmvision_magic.backends.recording.mode import Switch
+from llmvision_magic.backends.recording.mode import RecordingMode
 from llmvision_magic.backends.recording.player import Player
 from llmvision_magic.backends.recording.recorder import Recorder
 
-__all__ = ["Player", "Recorder", "Switch"]
+__all__ = ["Player", "Recorder", "RecordingMode"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from llmvision_magic.backends.recording.cassette_format import FORMAT, HEADER, VERSION, Entry, entry_from, line_of
 from llmvision_magic.backends.recording.masking import known_in, masked
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.saved_files import read_text, write_whole
+from llmvision_magic.text_files import read_text, write_atomically
 
 try:
     import fcntl
@@ -26,7 +26,7 @@ LONGEST_LOCK = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CassetteLine:
     """A line of the file.
 
     Attributes:
@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class RecordingFile:
+class Cassette:
     """A recording as it is on disk.
 
     Attributes:
@@ -53,11 +53,11 @@ class RecordingFile:
     path: Path
     shown: str
     header: str = HEADER
-    lines: list[Line] = field(default_factory=list)
+    lines: list[CassetteLine] = field(default_factory=list)
     _seen: tuple[int, int, int] | None = None
 
     @classmethod
-    def at(cls, given: str) -> RecordingFile:
+    def at(cls, given: str) -> Cassette:
         """The file that a path of the user's means, relative to the working folder as it is now. Not read yet."""
         return cls(Path(os.path.abspath(os.path.expanduser(given))), given)
 
@@ -139,7 +139,7 @@ class RecordingFile:
         Raises:
             InvalidInput: It cannot be written.
         """
-        write_whole(self.path, "\n".join([self.header, *(line.text for line in self.lines)]) + "\n")
+        write_atomically(self.path, "\n".join([self.header, *(line.text for line in self.lines)]) + "\n")
         self._seen = self._signature()
 
     def entries(self) -> list[Entry]:
@@ -189,7 +189,7 @@ def _lock(descriptor: int) -> None:
             return
 
 
-def line_for(entry: Entry, secrets: Iterable[str]) -> tuple[Line, bool]:
+def line_for(entry: Entry, secrets: Iterable[str]) -> tuple[CassetteLine, bool]:
     """The line of an entry, with what nobody may read taken out; and whether anything was.
 
     Args:
@@ -204,10 +204,10 @@ def line_for(entry: Entry, secrets: Iterable[str]) -> tuple[Line, bool]:
     return _line(json.dumps(after, ensure_ascii=False)), True
 
 
-def _line(text: str) -> Line:
+def _line(text: str) -> CassetteLine:
     if not text.strip():
-        return Line(text)
+        return CassetteLine(text)
     try:
-        return Line(text, entry_from(text))
+        return CassetteLine(text, entry_from(text))
     except ValueError as error:
-        return Line(text, damage=str(error))
+        return CassetteLine(text, damage=str(error))

@@ -46,7 +46,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmvision_magic.backends.recording.normalized import Asked, normal_form
+from llmvision_magic.backends.recording.normalized import NormalizedRequest, normal_form
 from llmvision_magic.errors import ContextTooLong, RequestRefused
 from llmvision_magic.messages import Delta, Usage
 
@@ -85,7 +85,7 @@ class Entry:
         left_out: How many turns of the conversation were not sent, because the context was full.
     """
 
-    asked: Asked
+    asked: NormalizedRequest
     events: tuple[Timed, ...] = ()
     seconds: float = 0.0
     error: RequestRefused | None = None
@@ -171,7 +171,7 @@ def entry_from(line: str) -> Entry:
     if not isinstance(request, dict) or not isinstance(request.get("model"), str) or not request.get("messages"):
         raise ValueError("it has no `request` with a model and messages")
     try:
-        asked = Asked(normal_form(request), record.get("default_model") is True)
+        asked = NormalizedRequest(normal_form(request), record.get("default_model") is True)
         if "error" in record:
             return Entry(asked, error=_error_from(record["error"]))
         reply = record["reply"]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmvision_magic.backends.recording.cassette_format import Entry
-from llmvision_magic.backends.recording.normalized import Asked
+from llmvision_magic.backends.recording.normalized import NormalizedRequest
 from llmvision_magic.messages import text_of
 
 MOST_LINES = 14
@@ -20,7 +20,7 @@ MOST_WORDS = 300
 """Words of a request, from its end, that are compared to find the nearest."""
 
 
-def nearest(entries: Sequence[Entry], asked: Asked) -> Entry:
+def nearest(entries: Sequence[Entry], asked: NormalizedRequest) -> Entry:
     """The entry whose request is most like what is asked."""
     words = _words(asked)
     matcher = difflib.SequenceMatcher(autojunk=False)
@@ -34,11 +34,11 @@ def nearest(entries: Sequence[Entry], asked: Asked) -> Entry:
     return max(entries, key=likeness)
 
 
-def _words(asked: Asked) -> list[str]:
+def _words(asked: NormalizedRequest) -> list[str]:
     return [word for role, text in _messages(asked) for word in (role, *text.split())][-MOST_WORDS:]
 
 
-def differences(recorded: Asked, asked: Asked) -> list[str]:
+def differences(recorded: NormalizedRequest, asked: NormalizedRequest) -> list[str]:
     """What differs, line by line: - as recorded, + as asked."""
     lines = [*_other_parameters(recorded, asked), *_other_messages(_messages(recorded), _messages(asked))]
     if len(lines) > MOST_LINES:
@@ -46,7 +46,7 @@ def differences(recorded: Asked, asked: Asked) -> list[str]:
     return [_printable(line) for line in lines]
 
 
-def _other_parameters(recorded: Asked, asked: Asked) -> Iterator[str]:
+def _other_parameters(recorded: NormalizedRequest, asked: NormalizedRequest) -> Iterator[str]:
     for name in dict.fromkeys([*recorded.body, *asked.body]):
         if name == "messages" or (name == "model" and asked.is_default_model):
             continue
@@ -59,7 +59,7 @@ def _shown(value: object) -> str:
     return "nothing" if value is None else _cut(json.dumps(value, ensure_ascii=False))
 
 
-def _messages(asked: Asked) -> list[tuple[str, str]]:
+def _messages(asked: NormalizedRequest) -> list[tuple[str, str]]:
     messages = asked.body["messages"]
     if not isinstance(messages, list):
         return []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from llmvision_magic.backends.recording.cassette_format import WORDS
-from llmvision_magic.backends.recording.normalized import BY_CHANCE, Asked
+from llmvision_magic.backends.recording.normalized import BY_CHANCE, NormalizedRequest
 from llmvision_magic.settings.secrets import MASK, SHORTEST
 
 
@@ -28,14 +28,14 @@ def masked(value: object, secrets: Sequence[str]) -> object:
     return value
 
 
-def as_recorded(asked: Asked, secrets: Iterable[str]) -> Asked:
+def as_recorded(asked: NormalizedRequest, secrets: Iterable[str]) -> NormalizedRequest:
     """A request as it stands in a file that was recorded with these secrets."""
     known = known_in(secrets)
     body = masked(asked.body, known) if known else asked.body
     return replace(asked, body=body) if isinstance(body, dict) and body != asked.body else asked
 
 
-def answers(recorded: Asked, asked: Asked) -> bool:
+def answers(recorded: NormalizedRequest, asked: NormalizedRequest) -> bool:
     """Whether two requests are the same but for their model and for what was masked in the recorded one.
 
     Who replays has not the key of who recorded, and cannot mask it in what is asked.

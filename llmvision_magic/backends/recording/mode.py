@@ -20,7 +20,7 @@ _OFF = ("off", "false", "no")
 Tape = Recorder | Player
 
 
-class Switch:
+class RecordingMode:
     """What ``%chat record``, ``replay`` and ``live`` have chosen; while they have not, the environment says it."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ BY_CHANCE = re.compile(r"\bIn\[\d+\]|\b0x[0-9a-f]{6,}\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class NormalizedRequest:
     """A request, normalised.
 
     Attributes:
@@ -58,9 +58,9 @@ class Asked:
         return self.key, "" if self.is_default_model else self.model
 
 
-def asked_by(request: Request, *, is_default_model: bool) -> Asked:
+def normalize(request: Request, *, is_default_model: bool) -> NormalizedRequest:
     """A request as it is recorded and looked for."""
-    return Asked(normal_form(request.body()), is_default_model)
+    return NormalizedRequest(normal_form(request.body()), is_default_model)
 
 
 def normal_form(body: Mapping[str, object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmvision_magic.cell_context import Asker
+    from llmvision_magic.cell_context import CellContext
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class _Cell:
     places: list[int] = field(default_factory=list)
 
 
-class Turns:
+class OccurrenceCounter:
     """Counts equal requests, so that the second one is answered by what was recorded second.
 
     A cell that is run again asks what it asked before and not something further: it gets its places of before. Where
@@ -38,22 +38,22 @@ class Turns:
         self._next: Counter[object] = Counter()
         self._cells: dict[tuple[object, str], _Cell] = {}
 
-    def take(self, key: object, asker: Asker) -> int:
+    def take(self, key: object, cell_context: CellContext) -> int:
         """The place of a request among the equal ones, from 0.
 
         Args:
             key: The same for equal requests.
-            asker: Who asks.
+            cell_context: Who asks.
         """
         with self._lock:
             # Requests that are made at once are told apart by their run, where the cell has no id.
-            name = asker.cell or (None if asker.column is None else asker.execution)
+            name = cell_context.cell or (None if cell_context.column is None else cell_context.execution)
             if name is None:
                 return self._further(key)
             cell = self._cells.setdefault((key, name), _Cell())
-            if cell.execution != asker.execution:
-                cell.execution, cell.asked = asker.execution, 0
-            place = cell.asked if asker.column is None else asker.ordinal
+            if cell.execution != cell_context.execution:
+                cell.execution, cell.asked = cell_context.execution, 0
+            place = cell.asked if cell_context.column is None else cell_context.ordinal
             cell.asked += 1
             while len(cell.places) <= place:
                 cell.places.append(self._further(key))

@@ -7,34 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from llmvision_magic.backends.recording.cassette import RecordingFile, typed
+from llmvision_magic.backends.backend import ReplayInfo
+from llmvision_magic.backends.recording.cassette import Cassette, typed
 from llmvision_magic.backends.recording.cassette_format import Entry
 from llmvision_magic.backends.recording.masking import answers, as_recorded, same_text
-from llmvision_magic.backends.recording.normalized import Asked, asked_by
-from llmvision_magic.backends.recording.occurrences import Turns
+from llmvision_magic.backends.recording.normalized import NormalizedRequest, normalize
+from llmvision_magic.backends.recording.occurrences import OccurrenceCounter
 from llmvision_magic.errors import InvalidInput, NotRecorded
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.backends.connections import Line
+    from llmvision_magic.backends.backend import Backend
     from llmvision_magic.backends.wire import Request
     from llmvision_magic.backends.wire.retries import Retrying
-    from llmvision_magic.cell_context import Asker
+    from llmvision_magic.cell_context import CellContext
     from llmvision_magic.messages import Delta, Reply
-
-
-class Recorded(NamedTuple):
-    """What is known beforehand of a reply that is replayed.
-
-    Attributes:
-        seconds: How long it took when it was recorded.
-        at_once: It comes as a whole.
-    """
-
-    seconds: float
-    at_once: bool
 
 
 class Player:
@@ -62,21 +51,23 @@ class Player:
         self.else_live = else_live
         self.source = source
         self._lock = threading.Lock()
-        self._turns = Turns()
-        self.file = RecordingFile.at(given)
+        self._turns = OccurrenceCounter()
+        self.file = Cassette.at(given)
         if not self.file.exists:
             raise InvalidInput(
                 f"There is no recording {given} (in {self.file.path.parent}); `%chat record {typed(given)}` makes one."
             )
         self.file.read()
 
-    def speed_for(self, asker: Asker) -> float:
+    def speed_for(self, cell_context: CellContext) -> float:
         """How many times as fast as recorded; 0 for at once."""
         if self.speed is not None:
             return self.speed
-        return 1.0 if asker.watched else 0.0
+        return 1.0 if cell_context.interactive else 0.0
 
-    def take(self, asked: Asked, asker: Asker, left_out: int = 0, secrets: Sequence[str] = ()) -> Entry | None:
+    def take(
+        self, asked: NormalizedRequest, cell_context: CellContext, left_out: int = 0, secrets: Sequence[str] = ()
+    ) -> Entry | None:
         """The answer to a request: of several equal ones the next; None when there is none.
 
         Args:
@@ -92,13 +83,13 @@ class Player:
         if not found:
             return None
         # Who asks more often than was recorded begins again.
-        return found[self._turns.take(asked.whole_key, asker) % len(found)]
+        return found[self._turns.take(asked.whole_key, cell_context) % len(found)]
 
     def models(self) -> list[str]:
         """The models that were asked, in the order of the file."""
         return list(dict.fromkeys(entry.asked.model for entry in self.file.entries()))
 
-    def not_recorded(self, asked: Asked, secrets: Sequence[str] = ()) -> NotRecorded:
+    def not_recorded(self, asked: NormalizedRequest, secrets: Sequence[str] = ()) -> NotRecorded:
         """The error for a request that is not in the file.
 
         Args:
@@ -120,7 +111,7 @@ class Player:
         return NotRecorded("\n".join([first, *lines, " ".join(filter(None, (advice, self.file.damaged())))]))
 
 
-def _found(entries: list[Entry], asked: Asked) -> list[Entry]:
+def _found(entries: list[Entry], asked: NormalizedRequest) -> list[Entry]:
     """The answers to a request, in order.
 
     Where nobody chose a model, any model's answer will do: a lesson is recorded with one and replayed where there is
@@ -147,28 +138,28 @@ class ReplayingClient:
     def __init__(
         self,
         player: Player,
-        asker: Asker,
-        live: Callable[[], Line],
+        cell_context: CellContext,
+        live: Callable[[], Backend],
         *,
         is_default_model: bool,
         secrets: Sequence[str] = (),
     ) -> None:
         self._player = player
-        self._asker = asker
+        self._cell_context = cell_context
         self._live = live
         self._is_default_model = is_default_model
         self._secrets = secrets
         self._taken: dict[str, Entry] = {}
 
-    def recorded(self, request: Request) -> Recorded | None:
+    def recorded(self, request: Request) -> ReplayInfo | None:
         """What is known of the reply to a request; None when it is not in the file."""
-        entry = self._entry(asked_by(request, is_default_model=self._is_default_model), request.left_out)
-        return None if entry is None else Recorded(entry.seconds, self._player.speed_for(self._asker) == 0)
+        entry = self._entry(normalize(request, is_default_model=self._is_default_model), request.left_out)
+        return None if entry is None else ReplayInfo(entry.seconds, self._player.speed_for(self._cell_context) == 0)
 
-    def _entry(self, asked: Asked, left_out: int) -> Entry | None:
+    def _entry(self, asked: NormalizedRequest, left_out: int) -> Entry | None:
         """The answer to a request, the same until it is given."""
         if asked.key not in self._taken:
-            entry = self._player.take(asked, self._asker, left_out, self._secrets)
+            entry = self._player.take(asked, self._cell_context, left_out, self._secrets)
             if entry is None:
                 return None
             self._taken[asked.key] = entry
@@ -184,7 +175,7 @@ class ReplayingClient:
             RequestRefused: So it was recorded.
         """
         stop = stop or Stop()
-        asked = asked_by(request, is_default_model=self._is_default_model)
+        asked = normalize(request, is_default_model=self._is_default_model)
         entry = self._entry(asked, request.left_out)
         if entry is None:
             if not self._player.else_live:
@@ -193,7 +184,7 @@ class ReplayingClient:
             yield from line.client.stream(replace(request, model=line.model), stop, before_reading=before_reading)
             return
         del self._taken[asked.key]
-        speed = self._player.speed_for(self._asker)
+        speed = self._player.speed_for(self._cell_context)
         begin = time.monotonic()
         for seconds, delta in entry.events:
             due = begin + seconds / speed if speed else begin

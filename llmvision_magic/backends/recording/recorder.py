@@ -9,11 +9,11 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llmvision_magic.backends.recording.cassette import Line, RecordingFile, line_for
+from llmvision_magic.backends.recording.cassette import Cassette, CassetteLine, line_for
 from llmvision_magic.backends.recording.cassette_format import Entry, Timed
 from llmvision_magic.backends.recording.masking import as_recorded
-from llmvision_magic.backends.recording.normalized import Asked, asked_by
-from llmvision_magic.backends.recording.occurrences import Turns
+from llmvision_magic.backends.recording.normalized import NormalizedRequest, normalize
+from llmvision_magic.backends.recording.occurrences import OccurrenceCounter
 from llmvision_magic.errors import ContextTooLong, InvalidInput, KeyRefused, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, Reply
 from llmvision_magic.stop import Stop
@@ -21,7 +21,7 @@ from llmvision_magic.stop import Stop
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire import Client, Request
     from llmvision_magic.backends.wire.retries import Retrying
-    from llmvision_magic.cell_context import Asker
+    from llmvision_magic.cell_context import CellContext
 
 OF_THE_MOMENT = frozenset({408, 425})
 """Error statuses that say nothing of the request, besides those with an error of their own (401, 403, 429, 5xx)."""
@@ -33,12 +33,12 @@ class Slot:
 
     Attributes:
         place: Which of the equal requests it is, from 0.
-        asker: Who asked.
+        cell_context: Who asked.
     """
 
-    asked: Asked
+    asked: NormalizedRequest
     place: int
-    asker: Asker
+    cell_context: CellContext
 
     @property
     def key(self) -> tuple[tuple[str, str], int]:
@@ -69,13 +69,13 @@ class Recorder:
         self.source = source
         self.trouble = ""
         self._lock = threading.Lock()
-        self._turns = Turns()
+        self._turns = OccurrenceCounter()
         self._order: list[Slot] = []
         self._masked: dict[tuple[tuple[str, str], int], Slot] = {}
         # By request: which of the equal ones are in the file, in the order of its lines.
         self._present: dict[tuple[str, str], list[int]] = {}
-        self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, Line]] = {}
-        self.file = RecordingFile.at(given)
+        self._owed: dict[tuple[tuple[str, str], int], tuple[Slot, CassetteLine]] = {}
+        self.file = Cassette.at(given)
         with self.file.alone():
             self.file.read()
             self.file.begin()
@@ -92,25 +92,29 @@ class Recorder:
             found = [self._find(slot) for slot in self._masked.values()]
             return sorted(number + 2 for number in found if number is not None)
 
-    def ask(self, asked: Asked, asker: Asker, secrets: Iterable[str] = ()) -> Slot:
+    def ask(self, asked: NormalizedRequest, cell_context: CellContext, secrets: Iterable[str] = ()) -> Slot:
         """Reserve a place for a request that is being sent.
 
         Args:
             secrets: What may not come into the file. The request's place is that of what will stand there.
         """
         asked = as_recorded(asked, secrets)
-        slot = Slot(asked, self._turns.take(asked.whole_key, asker), asker)
+        slot = Slot(asked, self._turns.take(asked.whole_key, cell_context), cell_context)
         with self._lock:
             if all(other.key != slot.key for other in self._order):
-                self._order.insert(self._number_of(asker), slot)
+                self._order.insert(self._number_of(cell_context), slot)
         return slot
 
-    def _number_of(self, asker: Asker) -> int:
+    def _number_of(self, cell_context: CellContext) -> int:
         """Where a new request goes among those that were asked: the columns of one run have their own order."""
         number = len(self._order)
-        while number and asker.column is not None:
-            before = self._order[number - 1].asker
-            if before.execution != asker.execution or before.column is None or before.column < asker.column:
+        while number and cell_context.column is not None:
+            before = self._order[number - 1].cell_context
+            if (
+                before.execution != cell_context.execution
+                or before.column is None
+                or before.column < cell_context.column
+            ):
                 break
             number -= 1
         return number
@@ -136,7 +140,7 @@ class Recorder:
                 self._owed.clear()
                 self.trouble = ""
 
-    def _put(self, slot: Slot, line: Line) -> bool:
+    def _put(self, slot: Slot, line: CassetteLine) -> bool:
         """Put a line where it belongs; False when the same answer stands there already."""
         lines = self.file.lines
         index = self._find(slot)
@@ -199,11 +203,17 @@ class RecordingClient:
     """
 
     def __init__(
-        self, recorder: Recorder, client: Client, asker: Asker, *, is_default_model: bool, secrets: Sequence[str]
+        self,
+        recorder: Recorder,
+        client: Client,
+        cell_context: CellContext,
+        *,
+        is_default_model: bool,
+        secrets: Sequence[str],
     ) -> None:
         self._recorder = recorder
         self._client = client
-        self._asker = asker
+        self._cell_context = cell_context
         self._is_default_model = is_default_model
         self._secrets = secrets
 
@@ -212,8 +222,8 @@ class RecordingClient:
     ) -> Generator[Delta | Retrying, None, None]:
         """As of the client that is asked."""
         stop = stop or Stop()
-        asked = asked_by(request, is_default_model=self._is_default_model)
-        slot = self._recorder.ask(asked, self._asker, self._secrets)
+        asked = normalize(request, is_default_model=self._is_default_model)
+        slot = self._recorder.ask(asked, self._cell_context, self._secrets)
         events: list[Timed] = []
         sent = time.monotonic()
         try:

@@ -11,7 +11,6 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from llmvision_magic import __version__
 from llmvision_magic.backends.wire import decoding, retries
 from llmvision_magic.backends.wire import error_mapping as failures
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
@@ -22,6 +21,7 @@ from llmvision_magic.backends.wire.transport import Call, watch
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut, ServerBusy
 from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
 from llmvision_magic.stop import Stop
+from llmvision_magic.version import __version__
 
 # A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
 GRACE = 2.0

@@ -26,7 +26,7 @@ new into each."""
 
 _SAMPLE = "a text that is not in an event"
 
-Origin = tuple[str | None, str | None, int | None, str | None]
+KernelIdentity = tuple[str | None, str | None, int | None, str | None]
 """What all pieces of a reply have in common: id, object, created, model."""
 
 Kind = Literal["events", "json", "other"]
@@ -82,7 +82,7 @@ class StreamDecoder:
         self._done: set[int] = set()
         self._halves: dict[int, str] = {}
         self._raw_origin: tuple[object, ...] = (None,)
-        self._origin: Origin = (None, None, None, None)
+        self._origin: KernelIdentity = (None, None, None, None)
         self._has_text = False
         self._pending = 0
         self._exhausted = False
@@ -351,7 +351,7 @@ def not_json(body: bytes, server: Server) -> BadResponse:
     return failures.not_a_reply("a web page" if page else "something else", first_words(body), server)
 
 
-def _origin(identity: object, kind: object, created: object, model: object) -> Origin:
+def _origin(identity: object, kind: object, created: object, model: object) -> KernelIdentity:
     return _string(identity), _string(kind), _integer(created), _string(model)
 
 

@@ -18,16 +18,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.verbs.history_pages import first_words
-from llmvision_magic.kernel.verbs.pages import code_span
+from llmvision_magic.kernel.markdown import code_span, first_words
 from llmvision_magic.kernel.views.publishing import is_captured, updater
-from llmvision_magic.kernel.views.single_output import INTERVAL, NotebookUpdates
+from llmvision_magic.kernel.views.single_output import INTERVAL, SingleOutputView
 from llmvision_magic.stop import Stop
 from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.plan import Ask, Begun
-    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.chat.plan import StartedTurn, TurnRequest
+    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
     from llmvision_magic.chat.session import Session
     from llmvision_magic.settings import Settings
 
@@ -39,7 +38,7 @@ Shell = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class BackgroundReply:
     """A reply in the background.
 
     Attributes:
@@ -63,17 +62,17 @@ class Arriving:
         return f"- {self.number} · {self.conversation} · {code_span(self.words)}"
 
 
-class Background:
+class BackgroundReplies:
     """The replies that arrive in the background of one kernel."""
 
     def __init__(self, session: Session, shell: Shell) -> None:
         self._session = session
         self._shell = shell
         self._numbers = itertools.count(1)
-        self._arriving: dict[int, Arriving] = {}
+        self._arriving: dict[int, BackgroundReply] = {}
         atexit.register(self.close)
 
-    def ask(self, ask: Ask, settings: Settings, out: str | None) -> None:
+    def ask(self, ask: TurnRequest, settings: Settings, out: str | None) -> None:
         """Ask, and return at once.
 
         Args:
@@ -102,22 +101,22 @@ class Background:
         view = self._view(number, words, bind, as_text=ask.format == "text")
         thread = in_thread(lambda: self._run(number, begun, view, stop), f"llmvision-background-{number}")
         name = begun.plan.conversation.name
-        self._arriving[number] = Arriving(number, name, words, ask.cell, ask.execution, stop, thread)
+        self._arriving[number] = BackgroundReply(number, name, words, ask.cell, ask.execution, stop, thread)
         thread.start()
 
     def _view(
         self, number: int, words: str, bind: Callable[[Outcome], None], *, as_text: bool
-    ) -> NotebookUpdates | PrintedAtEnd:
+    ) -> SingleOutputView | PrintedAtEnd:
         if not hasattr(self._shell, "kernel"):
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
             return PrintedAtEnd(f"{number} · {words}", bind, as_text=as_text)
         display_id = uuid.uuid4().hex[:12]
         where = f"arriving in the background, %chat stop {number} ends it"
-        view = NotebookUpdates(updater(self._shell.display_pub, display_id), bind, where, as_text=as_text)
+        view = SingleOutputView(updater(self._shell.display_pub, display_id), bind, where, as_text=as_text)
         self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
         return view
 
-    def _run(self, number: int, begun: Begun, view: NotebookUpdates | PrintedAtEnd, stop: Stop) -> None:
+    def _run(self, number: int, begun: StartedTurn, view: SingleOutputView | PrintedAtEnd, stop: Stop) -> None:
         try:
             outcome = self._session.run(begun, view, stop)
             if outcome.error is not None and not outcome.error_is_shown:
@@ -146,7 +145,7 @@ class Background:
         self._end(chosen)
         return [one.line for one in chosen]
 
-    def _end(self, chosen: list[Arriving]) -> None:
+    def _end(self, chosen: list[BackgroundReply]) -> None:
         for one in chosen:
             one.stop.set("interrupted")
         end = time.monotonic() + ENDING
@@ -190,7 +189,7 @@ class PrintedAtEnd:
 
         self._bind(outcome)
         self._say(self._title)
-        view: View = view_for(sys.stdout, as_text=self._as_text)
+        view: ReplyView = view_for(sys.stdout, as_text=self._as_text)
         view.finish(outcome)
 
     def clear(self) -> None:

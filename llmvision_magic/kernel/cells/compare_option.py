@@ -24,7 +24,7 @@ EXAMPLE = "`--compare temperature=0,0.5,1`"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedParameter:
     """A parameter with several values.
 
     Attributes:
@@ -51,7 +51,7 @@ class Compared:
         return [sum(other == value for other in self.values[:number]) for number, value in enumerate(self.values)]
 
 
-def compared_from(text: str, others: Mapping[str, object]) -> Compared:
+def parse_compare(text: str, others: Mapping[str, object]) -> ComparedParameter:
     """What follows ``--compare``.
 
     Args:
@@ -73,7 +73,7 @@ def compared_from(text: str, others: Mapping[str, object]) -> Compared:
     extra = others.get("param")
     if name in others or (isinstance(extra, dict) and name in extra):
         raise InvalidInput(f"`{name}` is given twice, by --compare and by an option of its own: take one away.")
-    return Compared(name, values)
+    return ComparedParameter(name, values)
 
 
 def _parameter(given: str) -> str:

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.cell_context import asker
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.execute_request import Shell, cell_id, execution_id, has_cell_alone, in_notebook
+from llmvision_magic.kernel.execute_request import (
+    Shell,
+    cell_id,
+    execution_id,
+    has_cell_alone,
+    in_notebook,
+    running_cell,
+)
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.plan import Ask
-    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.chat.plan import TurnRequest
+    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
+    from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.kernel.cells.background import Background
-    from llmvision_magic.kernel.cells.compare_option import Compared
-    from llmvision_magic.kernel.cells.options import CellLine
-    from llmvision_magic.kernel.magics import ChatMagics
+    from llmvision_magic.kernel.cells.background import BackgroundReplies
+    from llmvision_magic.kernel.cells.compare_option import ComparedParameter
+    from llmvision_magic.kernel.cells.option_parsing import CellOptions
     from llmvision_magic.settings import Settings
     from llmvision_magic.stop import Stop
 
 NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."
 
 
-class Asking:
-    """Asks in the session of the magics, and shows in their shell."""
+SettingsInForce = Callable[["Conversation | None", "dict[str, object] | None"], "Settings"]
+"""The values in force for a conversation (None for none), with those that a line gives, which are stronger."""
 
-    def __init__(self, magics: ChatMagics) -> None:
-        self._magics = magics
-        self._shell: Shell = magics.shell
-        self._background: Background | None = None
 
-    def submit(self, ask: Ask, options: CellLine, stop: Stop) -> None:
+class Dispatcher:
+    """Asks in a session, and shows in a shell."""
+
+    def __init__(self, shell: Shell, session: Session, settings: SettingsInForce) -> None:
+        self._shell = shell
+        self._session = session
+        self._settings = settings
+        self._background: BackgroundReplies | None = None
+
+    def submit(self, ask: TurnRequest, options: CellOptions, stop: Stop) -> None:
         """Ask as the line says: now, in the background, with several values, or only show what would be sent.
 
         Raises:
@@ -43,7 +55,7 @@ class Asking:
             self._dry_run(ask, options)
         elif options.compare is not None:
             self._compare(ask, options, options.compare, stop)
-        elif options.background and asker().watched:  # nobody else sees what comes for a cell that has ended
+        elif options.background and running_cell().interactive:  # nobody else sees what comes for a cell that has ended
             self._ask_in_background(ask, options)
         else:
             self._ask(ask, options, stop)
@@ -66,19 +78,19 @@ class Asking:
         if self._background is not None:
             self._background.close()
 
-    def _ask_in_background(self, ask: Ask, options: CellLine) -> None:
+    def _ask_in_background(self, ask: TurnRequest, options: CellOptions) -> None:
         if self._background is None:
-            from llmvision_magic.kernel.cells.background import Background
+            from llmvision_magic.kernel.cells.background import BackgroundReplies
 
-            self._background = Background(self._magics.session, self._shell)
-        settings = self._magics.settings(self._conversation(ask), options.given)
+            self._background = BackgroundReplies(self._session, self._shell)
+        settings = self._settings(self._conversation(ask), options.given)
         self._background.ask(ask, settings, options.out)
 
-    def _ask(self, ask: Ask, options: CellLine, stop: Stop) -> None:
-        settings = self._magics.settings(self._conversation(ask), options.given)
+    def _ask(self, ask: TurnRequest, options: CellOptions, stop: Stop) -> None:
+        settings = self._settings(self._conversation(ask), options.given)
         view = self._view(as_text=ask.format == "text")
         try:
-            outcome = self._magics.session.ask(ask, settings, view, stop)
+            outcome = self._session.ask(ask, settings, view, stop)
         except BaseException:
             view.leave()
             raise
@@ -88,33 +100,35 @@ class Asking:
             self._shell.set_next_input(outcome.offer.cell, replace=False)
         self._raise(outcome)
 
-    def _compare(self, ask: Ask, options: CellLine, compared: Compared, stop: Stop) -> None:
+    def _compare(self, ask: TurnRequest, options: CellOptions, compared: ComparedParameter, stop: Stop) -> None:
         from llmvision_magic.kernel.cells.side_by_side import compare
-        from llmvision_magic.kernel.views.publishing import OneOutput
+        from llmvision_magic.kernel.views.publishing import UpdatableOutput
 
-        asked = [self._magics.session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
+        asked = [self._session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
         output = None
         if in_notebook(self._shell):
-            output = OneOutput(self._shell.display_pub, alone=has_cell_alone(self._shell))
-        comparison, error = compare(self._magics.session, compared, asked, output, stop)
+            output = UpdatableOutput(self._shell.display_pub, alone=has_cell_alone(self._shell))
+        comparison, error = compare(self._session, compared, asked, output, stop)
         if options.out:
             self._shell.user_ns[options.out] = comparison
         if error is not None:
             raise error
 
-    def _each(self, ask: Ask, options: CellLine, compared: Compared) -> list[tuple[Ask, Settings]]:
+    def _each(
+        self, ask: TurnRequest, options: CellOptions, compared: ComparedParameter
+    ) -> list[tuple[TurnRequest, Settings]]:
         """What is asked with each value, and with which settings."""
         conversation = self._conversation(ask)
         return [
             (
                 ask._replace(once=True, column=column, ordinal=ordinal),
-                self._magics.settings(conversation, compared.given(value, options.given)),
+                self._settings(conversation, compared.given(value, options.given)),
             )
             for column, (value, ordinal) in enumerate(zip(compared.values, compared.ordinals(), strict=True))
         ]
 
-    def _conversation(self, ask: Ask) -> Conversation | None:
-        return self._magics.session.conversations.get(ask.conversation or self._magics.session.current)
+    def _conversation(self, ask: TurnRequest) -> Conversation | None:
+        return self._session.conversations.get(ask.conversation or self._session.current)
 
     def _raise(self, outcome: Outcome) -> None:
         """End the cell as the reply ended, so that *Run All* stops where it should."""
@@ -124,29 +138,31 @@ class Asking:
             outcome.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
         raise outcome.error
 
-    def _dry_run(self, ask: Ask, options: CellLine) -> None:
+    def _dry_run(self, ask: TurnRequest, options: CellOptions) -> None:
         from llmvision_magic.kernel.cells.dry_run import dry_run_page, json_of
         from llmvision_magic.rendering import plain_for_terminal
 
-        each = [(ask, self._magics.settings(self._conversation(ask), options.given))]
+        each = [(ask, self._settings(self._conversation(ask), options.given))]
         if options.compare is not None:
             each = self._each(ask, options, options.compare)
-        plans = [self._magics.session.plan(one, settings) for one, settings in each]
+        plans = [self._session.plan(one, settings) for one, settings in each]
         if options.out:
             bodies = [json_of(plan) for plan in plans]
             self._shell.user_ns[options.out] = bodies[0] if options.compare is None else bodies
         page = "\n\n".join(map(dry_run_page, plans))
         if in_notebook(self._shell):
-            self._magics.page(page)
+            from llmvision_magic.kernel.views.page import show_page
+
+            show_page(self._shell, page)
         else:  # as it is: in a drawn box a line could not be copied
             print(plain_for_terminal(page))  # noqa: T201
 
-    def _view(self, *, as_text: bool = False) -> View:
+    def _view(self, *, as_text: bool = False) -> ReplyView:
         if in_notebook(self._shell):
             if not has_cell_alone(self._shell):
-                from llmvision_magic.kernel.views.single_output import SharedCell
+                from llmvision_magic.kernel.views.single_output import SharedCellView
 
-                return SharedCell(self._shell.display_pub, as_text=as_text)
+                return SharedCellView(self._shell.display_pub, as_text=as_text)
             from llmvision_magic.kernel.views.notebook import NotebookView
 
             return NotebookView(self._shell.display_pub, as_text=as_text)

@@ -7,8 +7,8 @@ import re
 
 from llmvision_magic.backends.wire.request import encoded
 from llmvision_magic.chat.context_window import size_of
-from llmvision_magic.chat.plan import Plan
-from llmvision_magic.kernel.verbs.pages import code_span, counted
+from llmvision_magic.chat.plan import TurnPlan
+from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.prompt.value_text import fenced
 
@@ -21,7 +21,7 @@ LONGEST_LINE = 8_000
 _DATA = re.compile(r"(data:image/\w+;base64,[A-Za-z0-9+/]{16})([A-Za-z0-9+/=]{16,})")
 
 
-def dry_run_page(plan: Plan) -> str:
+def dry_run_page(plan: TurnPlan) -> str:
     """Exactly what would be sent; of an image's base64 only the beginning is shown, and how much more there is."""
     body = plan.request(plan.model_name).body()
     where = plan.target.base_url and f"POST {_address(plan)}"
@@ -36,12 +36,12 @@ def dry_run_page(plan: Plan) -> str:
     return "\n\n".join(parts)
 
 
-def json_of(plan: Plan) -> str:
+def json_of(plan: TurnPlan) -> str:
     """All of what would be sent."""
     return encoded(plan.request(plan.model_name).body()).decode()
 
 
-def _address(plan: Plan) -> str:
+def _address(plan: TurnPlan) -> str:
     return f"{plan.target.shown_url.rstrip('/')}/chat/completions"
 
 
@@ -49,7 +49,7 @@ def _shortened(match: re.Match[str]) -> str:
     return f"{match[1]}… {len(match[2]):,} more characters of base64"
 
 
-def _size(plan: Plan) -> str:
+def _size(plan: TurnPlan) -> str:
     messages = plan.messages()
     images = sum(image_count(message.content) for message in messages)
     text = sum(size_of(text_of(message.content)) for message in messages)
@@ -65,7 +65,7 @@ def _noun(number: int, one: str) -> str:
     return one if number == 1 else f"{one}s"
 
 
-def _curl(plan: Plan, body: str) -> str:
+def _curl(plan: TurnPlan, body: str) -> str:
     if plan.target.base_url is None:
         return "There is no line for curl: the embedded model has no address before it starts."
     key = ' -H "Authorization: Bearer $LLMVISION_API_KEY"' if plan.target.key else ""

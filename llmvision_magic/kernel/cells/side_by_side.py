@@ -22,11 +22,11 @@ from llmvision_magic.rendering.comparison_table import Column, columns_html, com
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.plan import Begun
+    from llmvision_magic.chat.plan import StartedTurn
     from llmvision_magic.chat.reply_stream import Outcome
     from llmvision_magic.chat.session import Session
-    from llmvision_magic.kernel.cells.compare_option import Compared
-    from llmvision_magic.kernel.views.publishing import OneOutput
+    from llmvision_magic.kernel.cells.compare_option import ComparedParameter
+    from llmvision_magic.kernel.views.publishing import UpdatableOutput
 
 LEAST_INTERVAL = 0.15
 """Seconds between two updates, at least; all columns go along with each."""
@@ -114,7 +114,7 @@ class ColumnView:
     def leave(self) -> None:
         """The column stays as it is."""
 
-    def run(self, session: Session, begun: Begun, stop: Stop) -> None:
+    def run(self, session: Session, begun: StartedTurn, stop: Stop) -> None:
         """Ask, and fill the column; in a thread of its own."""
         try:
             self.outcome = session.run(begun, self, stop)
@@ -127,7 +127,11 @@ class ColumnView:
 
 
 def compare(
-    session: Session, compared: Compared, asked: Sequence[Begun], output: OneOutput | None, stop: Stop
+    session: Session,
+    compared: ComparedParameter,
+    asked: Sequence[StartedTurn],
+    output: UpdatableOutput | None,
+    stop: Stop,
 ) -> tuple[Comparison, BaseException | None]:
     """Ask with each value, and show the replies.
 
@@ -149,7 +153,7 @@ def compare(
     if output is not None and all(view.is_empty for view in views):
         output.clear()
     elif output is not None:
-        bundle = comparison_bundle(comparison, [view.footer for view in views])
+        bundle = comparison_bundle(comparison.heads(), replies, [view.footer for view in views])
         output.show(bundle, {"llmvision": _metadata(comparison, views)})
         for error in errors[:1]:
             error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
@@ -167,7 +171,7 @@ def _metadata(comparison: Comparison, views: Sequence[ColumnView]) -> dict[str, 
 
 
 def _in_notebook(
-    session: Session, heads: Sequence[str], asked: Sequence[Begun], output: OneOutput, stop: Stop
+    session: Session, heads: Sequence[str], asked: Sequence[StartedTurn], output: UpdatableOutput, stop: Stop
 ) -> list[ColumnView]:
     """Ask all at once, and show them while they arrive."""
     changed: SimpleQueue[None] = SimpleQueue()
@@ -180,7 +184,7 @@ def _in_notebook(
 
     forget = stop.wake(pass_on)
     arriving = _Arriving(output, views)
-    is_watched = all(begun.plan.asker.watched for begun in asked)
+    is_watched = all(begun.plan.cell_context.interactive for begun in asked)
     try:
         for view, begun, own in zip(views, asked, stops, strict=True):
             threading.Thread(target=view.run, args=(session, begun, own), name="llmvision-column", daemon=True).start()
@@ -210,7 +214,7 @@ def _wait(changed: SimpleQueue[None]) -> bool:
 class _Arriving:
     """The output while the replies arrive, updated the more rarely the longer they get."""
 
-    def __init__(self, output: OneOutput, views: Sequence[ColumnView]) -> None:
+    def __init__(self, output: UpdatableOutput, views: Sequence[ColumnView]) -> None:
         self._output = output
         self._views = views
         self._is_old = False
@@ -228,9 +232,9 @@ class _Arriving:
         self._output.show(bundle, {})
 
 
-def _in_terminal(session: Session, heads: Sequence[str], asked: Sequence[Begun], stop: Stop) -> list[ColumnView]:
+def _in_terminal(session: Session, heads: Sequence[str], asked: Sequence[StartedTurn], stop: Stop) -> list[ColumnView]:
     """Ask one after another, each under its heading."""
-    from llmvision_magic.kernel.verbs.pages import code_span
+    from llmvision_magic.kernel.markdown import code_span
     from llmvision_magic.kernel.views.terminal import print_page, view_for
     from llmvision_magic.rendering import plain_for_terminal
 

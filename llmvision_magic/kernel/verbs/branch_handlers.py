@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, cast
 
-from llmvision_magic.chat.plan import Ask
+from llmvision_magic.chat.plan import TurnRequest
 from llmvision_magic.chat.session import Session
 from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.options import CellLine, parse_cell_line, split_line
-from llmvision_magic.kernel.verbs.history_pages import first_words, history_page, tree_page
-from llmvision_magic.kernel.verbs.pages import code_span, counted
+from llmvision_magic.kernel.cells.option_parsing import CellOptions, parse_cell_options, split_line
+from llmvision_magic.kernel.markdown import code_span, counted, first_words
+from llmvision_magic.kernel.verbs.history_pages import history_page, tree_page
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.settings.turn_options import SAYABLE, is_raw, joined, text_beside, written
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.new_cell import Format
-    from llmvision_magic.kernel.verbs.handlers import Front
+    from llmvision_magic.kernel.verbs.host import VerbHost
+    from llmvision_magic.settings.turn_options import Format
 
 
-class Branching:
+class BranchHandlers:
     """Verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
 
-    def __init__(self, session: Session, front: Front) -> None:
+    def __init__(self, session: Session, host: VerbHost) -> None:
         self.session = session
-        self.front = front
+        self.host = host
 
     def do_history(self, rest: str) -> None:
         words = split_line(rest)
@@ -35,11 +35,11 @@ class Branching:
             raise InvalidInput(f"`%chat history` takes a conversation's name and --tree, got {rest!r}.")
         conversation = self.session.conversation(names[0] if names else None)
         if len(names) < len(words):
-            self.front.page(tree_page(conversation))
+            self.host.page(tree_page(conversation))
             return
         embedded = self.session.connections.embedded
-        is_used = embedded and self.session.connections.target(self.front.settings(conversation)).is_embedded
-        self.front.page(history_page(conversation, embedded.context_tokens if embedded and is_used else None))
+        is_used = embedded and self.session.connections.target(self.host.settings(conversation)).is_embedded
+        self.host.page(history_page(conversation, embedded.context_tokens if embedded and is_used else None))
 
     def do_undo(self, rest: str) -> None:
         conversation = self.session.conversation()
@@ -52,21 +52,21 @@ class Branching:
             raise InvalidInput(f"The current branch of `{conversation.name}` has {has}; it cannot go back {back}.")
         was = turns[-1]
         conversation.go_to(turns[-back].parent)
-        self.front.page(
+        self.host.page(
             f"{_where(conversation)} Nothing is lost: `%chat use {conversation.name}@{conversation.short_id(was.id)}` "
             "comes back."
         )
 
     def do_use(self, rest: str) -> None:
         if not rest:
-            self.front.page(f"The conversation is **{self.session.current}**.")
+            self.host.page(f"The conversation is **{self.session.current}**.")
             return
         name, at, reference = rest.partition("@")
         conversation = self.session.conversation(name)
         if at:
             conversation.go_to(conversation.turn_at(reference).id)
         self.session.use(conversation.name)
-        self.front.page(_where(conversation))
+        self.host.page(_where(conversation))
 
     def do_retry(self, rest: str) -> None:
         options, conversation = self._asked("retry", rest)
@@ -111,14 +111,14 @@ class Branching:
             options["raw"] = True
         prompt = sent if typed is None else typed
         place = conversation.short_id(turn.id)  # not its number, which means another turn on another branch
-        self.front.next_cell(f"%%chat -n {conversation.name} --replace {place}{written(options)}\n{prompt}")
+        self.host.next_cell(f"%%chat -n {conversation.name} --replace {place}{written(options)}\n{prompt}")
         numbers = {one.id: number for number, one in enumerate(conversation.path(), 1)}
         name = f"turn {numbers[turn.id]}" if turn.id in numbers else f"turn `{place}`"
         told = f"The prompt of {name} stands below, to be changed; running it replaces the turn."
-        self.front.page(told + _what_is_not_known(turn))
+        self.host.page(told + _what_is_not_known(turn))
 
-    def _asked(self, verb: str, rest: str) -> tuple[CellLine, Conversation]:
-        options = parse_cell_line(rest, f"%chat {verb}")
+    def _asked(self, verb: str, rest: str) -> tuple[CellOptions, Conversation]:
+        options = parse_cell_options(rest, f"%chat {verb}")
         if options.replace:
             raise InvalidInput(f"`%chat {verb}` takes the place of the last turn; it takes no --replace.")
         if options.attach or options.image or options.raw:
@@ -127,7 +127,7 @@ class Branching:
             )
         return options, self.session.conversation(options.name)
 
-    def _ask_again(self, verb: str, conversation: Conversation, turn: Turn, said: CellLine, begun: str = "") -> None:
+    def _ask_again(self, verb: str, conversation: Conversation, turn: Turn, said: CellOptions, begun: str = "") -> None:
         """Ask as the turn was asked; what the verb's own line says is stronger."""
         options = joined(turn.options or {}, said.kept)
         line = asked_again(options, said)
@@ -136,7 +136,7 @@ class Branching:
                 f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
                 "made; add `-f markdown`."
             )
-        ask = Ask(
+        ask = TurnRequest(
             turn.prompt,
             conversation.name,
             line.system,
@@ -147,10 +147,10 @@ class Branching:
             typed=turn.typed,
             options=options,
         )
-        self.front.submit(ask, line)
+        self.host.submit(ask, line)
 
 
-def asked_again(options: Mapping[str, object], said: CellLine) -> CellLine:
+def asked_again(options: Mapping[str, object], said: CellOptions) -> CellOptions:
     """The line to ask with: a verb's own, with the settings, the format and the variable from the turn's options."""
     line = copy(said)
     line.given = {name: value for name, value in options.items() if name in SAYABLE}

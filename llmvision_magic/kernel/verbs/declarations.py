@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.suggestions import nearest
-
-if TYPE_CHECKING:
-    from llmvision_magic.kernel.verbs.handlers import Commands
 
 
 class Verb(NamedTuple):
@@ -246,13 +242,6 @@ def split_verb(line: str) -> tuple[Verb, str]:
     if len(name) > 20 or name.startswith("sk-"):  # it may be a key: it is not repeated
         raise InvalidInput(f"%chat has no such verb.{hint}")
     raise InvalidInput(f"%chat has no verb `{name}`.{hint} To ask in one line: `%chat ask TEXT`.")
-
-
-def run_verb(commands: Commands, line: str) -> None:
-    """Run a ``%chat`` line."""
-    verb, rest = split_verb(line)
-    method: Callable[[str], None] = getattr(commands, f"do_{verb.name}")
-    method(rest)
 
 
 def verbs_help() -> str:

@@ -4,87 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-from llmvision_magic.backends.connections import PLATFORM_URL
-from llmvision_magic.chat.plan import Ask
+from llmvision_magic.backends.target import PLATFORM_URL
 from llmvision_magic.chat.usage import read_prices
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.options import CellLine, split_line
-from llmvision_magic.kernel.verbs.branch_handlers import Branching
-from llmvision_magic.kernel.verbs.declarations import verb_help
-from llmvision_magic.kernel.verbs.pages import (
-    code_span,
-    counted,
-    help_page,
-    shown_setting,
-    status_page,
-    usage_page,
-)
-from llmvision_magic.kernel.verbs.recording_handlers import Lessons
-from llmvision_magic.kernel.verbs.storage_handlers import Keeping
-from llmvision_magic.settings import Settings, setting_named
+from llmvision_magic.kernel.cells.option_parsing import split_line
+from llmvision_magic.kernel.markdown import code_span, counted
+from llmvision_magic.kernel.verbs.branch_handlers import BranchHandlers
+from llmvision_magic.kernel.verbs.declarations import split_verb, verb_help
+from llmvision_magic.kernel.verbs.pages import help_page, shown_setting, status_page, usage_page
+from llmvision_magic.kernel.verbs.recording_handlers import RecordingHandlers
+from llmvision_magic.kernel.verbs.storage_handlers import StorageHandlers
+from llmvision_magic.settings import setting_named
 from llmvision_magic.settings.keys import checked_origin
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.stop import Stop
 
 
-class Front(Protocol):
-    """What the commands need of the kernel's edge."""
-
-    @property
-    def folder(self) -> Path:
-        """The notebook's folder."""
-
-    def settings(self, conversation: Conversation | None = None) -> Settings:
-        """The values in force, without options."""
-
-    def ask(self, prompt: str) -> None:
-        """Ask and show the reply."""
-
-    def fix(self) -> None:
-        """Ask for the correction of the cell that failed last."""
-
-    def submit(self, ask: Ask, options: CellLine) -> None:
-        """Ask as a cell with these options would."""
-
-    def next_cell(self, text: str) -> None:
-        """Put a new cell below this one."""
-
-    def stop_background(self, which: str) -> list[str]:
-        """End replies in the background; all of them for ""."""
-
-    def page(self, markdown: str) -> None:
-        """Show a page of ours, written in Markdown."""
-
-    def panel(self, conversation: str | None, side: bool) -> None:
-        """Show a chat panel, in this cell or beside the notebook."""
-
-    def read_secret(self, prompt: str) -> str:
-        """Ask for a secret with hidden input."""
-
-    def stopping(self, action: Callable[[Stop], object]) -> object:
-        """Run something that a Ctrl-C may end."""
-
-
-class Commands(Branching, Keeping, Lessons):
+class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
 
     def do_status(self, rest: str) -> None:
         _expect_nothing("status", rest)
         conversation = self.session.conversation()
-        settings = self.front.settings(conversation)
-        self.front.page(status_page(self.session, settings))
+        settings = self.host.settings(conversation)
+        self.host.page(status_page(self.session, settings))
 
     def do_ask(self, rest: str) -> None:
         if not rest:
             raise InvalidInput("`%chat ask` expects a question on its line: `%chat ask What is a tuple?`")
-        self.front.ask(rest)
+        self.host.ask(rest)
 
     def do_stop(self, rest: str) -> None:
-        ended = self.front.stop_background(rest)
-        self.front.page("\n".join([f"Ended {counted(len(ended), 'reply', 'replies')} in the background:", "", *ended]))
+        ended = self.host.stop_background(rest)
+        self.host.page("\n".join([f"Ended {counted(len(ended), 'reply', 'replies')} in the background:", "", *ended]))
 
     def do_new(self, rest: str) -> None:
         words = split_line(rest)
@@ -99,16 +53,16 @@ class Commands(Branching, Keeping, Lessons):
             self._new_from_persona(name, more[1])
             return
         self.session.new(name, more[1] if more else None)
-        self.front.page(f"Conversation **{name}** begins here.")
+        self.host.page(f"Conversation **{name}** begins here.")
 
     def _new_from_persona(self, name: str, wanted: str) -> None:
         from llmvision_magic.chat.personas import find_persona, read_persona
 
-        persona = read_persona(find_persona(wanted, self.front.folder))
+        persona = read_persona(find_persona(wanted, self.host.folder))
         conversation = self.session.new(name, persona.system)
         conversation.settings.update(persona.settings)
         set_ = ", ".join(f"{key} {shown_setting(key, value)}" for key, value in persona.settings.items())
-        self.front.page(f"Conversation **{name}** begins here, as {code_span(persona.path.name)}{set_ and ': '}{set_}.")
+        self.host.page(f"Conversation **{name}** begins here, as {code_span(persona.path.name)}{set_ and ': '}{set_}.")
 
     def do_list(self, rest: str) -> None:
         _expect_nothing("list", rest)
@@ -118,22 +72,22 @@ class Commands(Branching, Keeping, Lessons):
             rows.append(
                 f"| {here} | {conversation.name} | {len(conversation.path())} | {code_span(conversation.system)} |"
             )
-        self.front.page("\n".join(rows))
+        self.host.page("\n".join(rows))
 
     def do_drop(self, rest: str) -> None:
         if not rest:
             raise InvalidInput("`%chat drop` expects the name of a conversation; `%chat list` shows them.")
         self.session.drop(rest)
-        self.front.page(f"Conversation **{rest}** is forgotten; the conversation is now **{self.session.current}**.")
+        self.host.page(f"Conversation **{rest}** is forgotten; the conversation is now **{self.session.current}**.")
 
     def do_system(self, rest: str) -> None:
         conversation = self.session.conversation()
         if rest:
             conversation.system = _unquoted(rest) or None
         if conversation.system:
-            self.front.page(f"System prompt of **{conversation.name}**: {code_span(conversation.system)}")
+            self.host.page(f"System prompt of **{conversation.name}**: {code_span(conversation.system)}")
         else:
-            self.front.page(f"Conversation **{conversation.name}** has no system prompt.")
+            self.host.page(f"Conversation **{conversation.name}** has no system prompt.")
 
     def do_set(self, rest: str) -> None:
         conversation = self.session.conversation()
@@ -145,22 +99,22 @@ class Commands(Branching, Keeping, Lessons):
             self._set(conversation, key, text.strip())
         shown = [f"| {key} | {shown_setting(key, value)} |" for key, value in conversation.settings.items()]
         if shown:
-            self.front.page("\n".join([f"| set for {conversation.name} | value |", "| --- | --- |", *shown]))
+            self.host.page("\n".join([f"| set for {conversation.name} | value |", "| --- | --- |", *shown]))
         else:
-            self.front.page(f"Nothing is set for **{conversation.name}**; `%chat set KEY VALUE` sets a value.")
+            self.host.page(f"Nothing is set for **{conversation.name}**; `%chat set KEY VALUE` sets a value.")
 
     def _show_setting(self, conversation: Conversation, name: str) -> None:
         """What holds for a setting, and which place gave it."""
-        settings = self.front.settings(conversation)
+        settings = self.host.settings(conversation)
         value, source = settings.find(name)
         if name == "model":
             target = self.session.connections.target(settings)
             value, source = target.model or "the embedded one", target.model_source
         if value in (None, {}, ()):
-            self.front.page(f"`{name}` is not set, and so not sent.")
+            self.host.page(f"`{name}` is not set, and so not sent.")
             return
         where = "default" if source == "default" else f"from: {source}"
-        self.front.page(f"`{name}`: {shown_setting(name, value)} ({where})")
+        self.host.page(f"`{name}`: {shown_setting(name, value)} ({where})")
 
     def _set(self, conversation: Conversation, key: str, text: str) -> None:
         setting = setting_named(key)
@@ -179,61 +133,61 @@ class Commands(Branching, Keeping, Lessons):
         if setting.name not in conversation.settings:
             raise InvalidInput(f"`{setting.name}` is not set for the conversation `{conversation.name}`.")
         del conversation.settings[setting.name]
-        self.front.page(f"`{setting.name}` is no longer set for **{conversation.name}**.")
+        self.host.page(f"`{setting.name}` is no longer set for **{conversation.name}**.")
 
     def do_models(self, rest: str) -> None:
         _expect_nothing("models", rest)
-        settings = self.front.settings(self.session.conversation())
+        settings = self.host.settings(self.session.conversation())
         target = self.session.connections.target(settings)
 
         def fetch(stop: Stop) -> list[str]:
             line = self.session.connections.open(target, settings, lambda text: None, stop)
             return line.client.models(stop)
 
-        models = self.front.stopping(fetch)
+        models = self.host.stopping(fetch)
         assert isinstance(models, list)  # noqa: S101  # what fetch returns
         chosen = target.model
         rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models]
-        self.front.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
+        self.host.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
 
     def do_fix(self, rest: str) -> None:
         _expect_nothing("fix", rest)
-        self.front.fix()
+        self.host.fix()
 
     def do_panel(self, rest: str) -> None:
         words = split_line(rest)
         names = [word for word in words if word != "--side"]
         if len(names) > 1 or (names[:1] and names[0].startswith("-")):
             raise InvalidInput(f"`%chat panel` takes a conversation's name and --side, got {rest!r}.")
-        self.front.panel(self.session.conversation(names[0]).name if names else None, len(names) < len(words))
+        self.host.panel(self.session.conversation(names[0]).name if names else None, len(names) < len(words))
 
     def do_usage(self, rest: str) -> None:
         _expect_nothing("usage", rest)
-        path = self.front.settings(self.session.conversation()).text("prices")
+        path = self.host.settings(self.session.conversation()).text("prices")
         prices, trouble = None, ""
         try:
             prices = read_prices(Path(path)) if path else None
         except InvalidInput as error:  # the tokens are known all the same
             trouble = f"\n\n{error}"
-        self.front.page(usage_page(self.session.spent, prices) + trouble)
+        self.host.page(usage_page(self.session.spent, prices) + trouble)
 
     def do_key(self, rest: str) -> None:
         keys = self.session.connections.keys
-        server = checked_origin(self.front.settings(self.session.conversation()).text("base_url") or PLATFORM_URL)
+        server = checked_origin(self.host.settings(self.session.conversation()).text("base_url") or PLATFORM_URL)
         if rest == "forget":
             known = keys.forget(server)
-            self.front.page(f"The key for {server} is forgotten." if known else f"No key was kept for {server}.")
+            self.host.page(f"The key for {server} is forgotten." if known else f"No key was kept for {server}.")
             return
         if rest:  # it may be the key: it is not repeated
             raise InvalidInput("`%chat key` takes nothing after it: it asks for the key, so that it stands in no cell.")
-        secret = self.front.read_secret(f"API key for {server} (hidden): ")
-        self.front.page(f"The key for {server} is kept {keys.keep(secret, server)}.")
+        secret = self.host.read_secret(f"API key for {server} (hidden): ")
+        self.host.page(f"The key for {server} is kept {keys.keep(secret, server)}.")
 
     def do_help(self, rest: str) -> None:
         if rest:
-            self.front.page(verb_help(rest))
+            self.host.page(verb_help(rest))
             return
-        self.front.page(help_page())
+        self.host.page(help_page())
 
 
 def _unquoted(text: str) -> str:
@@ -246,3 +200,10 @@ def _unquoted(text: str) -> str:
 def _expect_nothing(verb: str, rest: str) -> None:
     if rest:
         raise InvalidInput(f"`%chat {verb}` takes nothing after it, got {rest!r}.")
+
+
+def run_verb(handlers: VerbHandlers, line: str) -> None:
+    """Run a ``%chat`` line."""
+    verb, rest = split_verb(line)
+    method: Callable[[str], None] = getattr(handlers, f"do_{verb.name}")
+    method(rest)

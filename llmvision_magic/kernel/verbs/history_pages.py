@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.kernel.verbs.pages import code_span, counted
-from llmvision_magic.messages import Content
-
-FIRST_WORDS = 60
-"""Characters of a prompt that stand in the tree."""
+from llmvision_magic.kernel.markdown import code_span, counted, first_words, shown_prompt
 
 
 def history_page(conversation: Conversation, context_tokens: int | None) -> str:
@@ -98,16 +94,3 @@ def _tree_row(conversation: Conversation, turn: Turn, depth: int) -> str:
     state = "" if turn.status == "complete" else f"  ({'arriving' if turn.status == 'partial' else turn.status})"
     here = "  ← here" if turn.id == conversation.head else ""
     return f"{depth}  {conversation.short_id(turn.id)}  {first_words(turn.prompt)}{state}{here}"
-
-
-def first_words(prompt: Content, most: int = FIRST_WORDS) -> str:
-    """The beginning of a prompt, in one line, with nothing in it that is Markdown to a code block."""
-    words = " ".join(shown_prompt(prompt).replace("`", "'").split())
-    return words if len(words) <= most else words[: most - 1] + "…"
-
-
-def shown_prompt(content: Content) -> str:
-    """A prompt's text; of parts, the texts, with a word in place of each image."""
-    if isinstance(content, str):
-        return content
-    return "\n\n".join(str(part.get("text", "*(an image)*")) for part in content)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from llmvision_magic.backends.connections import PLATFORM_MODEL, PLATFORM_URL, Connections, check_address, shown_address
+from llmvision_magic.backends.connections import Connections
+from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_address, shown_address
 from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.chat.session import Session
-from llmvision_magic.chat.usage import Prices, Spent
+from llmvision_magic.chat.usage import Prices, TokenTotals
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal import Journal, shown_path
+from llmvision_magic.journal import Journal
 from llmvision_magic.kernel.cells.options import options_help
+from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.kernel.verbs.declarations import verbs_help
 from llmvision_magic.settings import BY_NAME, SETTINGS, Settings, Value
+from llmvision_magic.text_files import shown_path
 
 
 def help_page() -> str:
@@ -100,7 +102,7 @@ def _recording_row(connections: Connections, settings: Settings) -> str:
         return f"| recording | {code_span(str(error))} |  |"
     if tape is None:
         return "| recording | nothing is recorded or replayed |  |"
-    from llmvision_magic.kernel.verbs.recording_handlers import described
+    from llmvision_magic.kernel.verbs.recording_text import described
 
     return f"| recording | {described(tape)} | {tape.source} |"
 
@@ -113,7 +115,7 @@ def _journal_row(journal: Journal) -> str:
     return f"| journal | {where} | {place.source} |"
 
 
-def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) -> str:
+def usage_page(spent: Mapping[tuple[str, str], TokenTotals], prices: Prices | None) -> str:
     """Tokens per conversation and model, and in all; nothing is estimated.
 
     Args:
@@ -125,7 +127,7 @@ def usage_page(spent: Mapping[tuple[str, str], Spent], prices: Prices | None) ->
     heads = ["conversation", "model", "replies", "prompt tokens", "completion tokens"]
     heads += [f"price ({prices.currency})"] if prices else []
     rows = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    total, cost, unpriced = Spent(), 0.0, set()
+    total, cost, unpriced = TokenTotals(), 0.0, set()
     for (name, model), one in spent.items():
         total.join(one)
         price = prices.models.get(model) if prices else None
@@ -151,7 +153,7 @@ def _cost(cost: float) -> str:
     return "< 0.0001" if 0 < cost < 0.0001 else f"{cost:,.4f}"
 
 
-def _usage_row(name: str, model: str, spent: Spent, cost: str | None) -> str:
+def _usage_row(name: str, model: str, spent: TokenTotals, cost: str | None) -> str:
     cells = [name, model, str(spent.replies), f"{spent.prompt_tokens:,}", f"{spent.completion_tokens:,}"]
     return f"| {' | '.join([*cells, *([] if cost is None else [cost])])} |"
 
@@ -159,20 +161,3 @@ def _usage_row(name: str, model: str, spent: Spent, cost: str | None) -> str:
 def shown_setting(name: str, value: object) -> str:
     """A setting's value, for a table. An address is shown without user name and password."""
     return code_span(shown_address(str(value)) if name == "base_url" else value)
-
-
-def code_span(value: object) -> str:
-    """A value as a code span that fits into a table cell; "" for None."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(text.split()).replace("|", "\\|")
-    if len(text) > 120:
-        text = text[:119] + "…"
-    ticks = "`" if "`" not in text else "```"
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{ticks}{pad}{text}{pad}{ticks}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -9,48 +9,47 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.options import split_line
-from llmvision_magic.kernel.verbs.pages import code_span, counted
+from llmvision_magic.kernel.cells.option_parsing import split_line
+from llmvision_magic.kernel.markdown import code_span, counted
+from llmvision_magic.kernel.verbs.recording_text import described, pace_of
 from llmvision_magic.settings.secrets import MASK
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.recording import Player, Recorder
     from llmvision_magic.chat.session import Session
-    from llmvision_magic.kernel.verbs.handlers import Front
+    from llmvision_magic.kernel.verbs.host import VerbHost
     from llmvision_magic.settings import Environment
 
-PACES = {0.0: "at once", 1.0: "as fast as recorded"}
 
-
-class Lessons:
+class RecordingHandlers:
     """``do_NAME`` runs the verb NAME with the rest of its line."""
 
     session: Session
-    front: Front
+    host: VerbHost
 
     def do_record(self, rest: str) -> None:
         words = split_line(rest)
         if not words:
-            self.front.page(self._getter("record", "Nothing is being recorded; `%chat record lesson.jsonl` begins."))
+            self.host.page(self._getter("record", "Nothing is being recorded; `%chat record lesson.jsonl` begins."))
             return
         if len(words) > 1 or words[0].startswith("-"):
             raise _not_one_path("record", words)
         recorder = self.session.connections.switch.record(words[0])
-        self.front.page(_begun("Recording into", recorder))
+        self.host.page(_begun("Recording into", recorder))
 
     def do_replay(self, rest: str) -> None:
         words = split_line(rest)
         if not words:
-            self.front.page(self._getter("replay", "Nothing is being replayed; `%chat replay lesson.jsonl` begins."))
+            self.host.page(self._getter("replay", "Nothing is being replayed; `%chat replay lesson.jsonl` begins."))
             return
         path, speed, else_live = _replay_words(words)
         switch = self.session.connections.switch
         off = switch.off_by(self._environment())
         if off is not None:
-            self.front.page(f"Nothing is replayed, for {off.source} is `{off.value}`: the model answers.")
+            self.host.page(f"Nothing is replayed, for {off.source} is `{off.value}`: the model answers.")
             return
         player = switch.replay(path, speed=speed, else_live=else_live)
-        self.front.page(_begun("Replaying", player))
+        self.host.page(_begun("Replaying", player))
 
     def do_live(self, rest: str) -> None:
         if rest:
@@ -61,15 +60,13 @@ class Lessons:
             tape = None
         self.session.connections.switch.live()
         if tape is None:
-            self.front.page("Requests go to the model; nothing was being recorded or replayed.")
+            self.host.page("Requests go to the model; nothing was being recorded or replayed.")
             return
         was = "recorded" if tape.verb == "record" else "replayed"
-        self.front.page(
-            f"Requests go to the model again; {code_span(tape.file.shown)} is no longer {was}.{_left(tape)}"
-        )
+        self.host.page(f"Requests go to the model again; {code_span(tape.file.shown)} is no longer {was}.{_left(tape)}")
 
     def _environment(self) -> Environment:
-        return self.front.settings(self.session.conversation()).environment
+        return self.host.settings(self.session.conversation()).environment
 
     def _getter(self, verb: str, nothing: str) -> str:
         tape = self.session.connections.tape(self._environment())
@@ -114,23 +111,8 @@ def _begun(doing: str, tape: Recorder | Player) -> str:
     count = len(tape.file.entries())
     there = f": {counted(count, 'request')}" if count else ""
     nothing = ": it holds no requests yet" if not count and tape.verb == "replay" else ""
-    said = f"{doing} {code_span(tape.file.shown)}{there}{_how(tape)}{nothing}."
+    said = f"{doing} {code_span(tape.file.shown)}{there}{pace_of(tape)}{nothing}."
     return " ".join(filter(None, (said, tape.file.damaged())))
-
-
-def described(tape: Recorder | Player) -> str:
-    """What is recorded or replayed, in Markdown."""
-    doing = "recording into" if tape.verb == "record" else "replaying"
-    text = f"{doing} {code_span(tape.file.shown)}, {counted(len(tape.file.entries()), 'request')}{_how(tape)}"
-    trouble = tape.trouble if tape.verb == "record" else ""
-    return "; ".join(filter(None, (text, code_span(trouble or tape.file.damaged() or None))))
-
-
-def _how(tape: Recorder | Player) -> str:
-    if tape.verb == "record":
-        return ""
-    speed = "" if tape.speed is None else f", {PACES.get(tape.speed, f'{tape.speed:g} times as fast as recorded')}"
-    return speed + (", what is not in it from the model" if tape.else_live else "")
 
 
 def _left(tape: Recorder | Player) -> str:

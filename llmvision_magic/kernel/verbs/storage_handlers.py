@@ -7,26 +7,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvision_magic.chat.plan import checked_name
+from llmvision_magic.conversation import checked_name
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.verbs.pages import code_span, counted
+from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.settings import DOTENV
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.journal.reading import Found, Kept
-    from llmvision_magic.kernel.verbs.handlers import Front
+    from llmvision_magic.journal.reading import ConversationSummary, LoadedConversation
+    from llmvision_magic.kernel.verbs.host import VerbHost
 
 SHORT_ID = 8
 """Characters of a conversation's id that are shown; `%chat resume` takes as many as tell it from all others."""
 
 
-class Keeping:
+class StorageHandlers:
     """``do_NAME`` runs the verb NAME with the rest of its line."""
 
     session: Session
-    front: Front
+    host: VerbHost
 
     def do_resume(self, rest: str) -> None:
         if rest.startswith("--from"):
@@ -34,7 +34,7 @@ class Keeping:
         elif rest:
             self._resume(rest)
         else:
-            self.front.page(self._resume_page())
+            self.host.page(self._resume_page())
 
     def _resume_page(self) -> str:
         kept, is_of_notebook = self._offer()
@@ -46,7 +46,7 @@ class Keeping:
         elif notebook:
             title = "This notebook has no earlier conversations; the last of all:"
         else:
-            title = "The front end does not tell this notebook's name; the last conversations of all:"
+            title = "The host end does not tell this notebook's name; the last conversations of all:"
         rows = [
             "|  | id | conversation | last used | turns | begins with | notebook |",
             "|---|---|---|---|---|---|---|",
@@ -59,7 +59,7 @@ class Keeping:
             )
         return "\n".join([title, "", *rows, "", "`%chat resume 1` goes on with the first one."])
 
-    def _offer(self) -> tuple[list[Kept], bool]:
+    def _offer(self) -> tuple[list[ConversationSummary], bool]:
         """What can be resumed, and whether it is this notebook's. The numbers hold until the next list."""
         from llmvision_magic.journal.reading import kept_conversations
 
@@ -89,7 +89,7 @@ class Keeping:
         name = found.conversation.name
         conversation = self.session.adopt(found.conversation)
         if conversation is not found.conversation:
-            self.front.page(self._joined(conversation, found))
+            self.host.page(self._joined(conversation, found))
             return
         journal.taken(found)
         lines = [f"Conversation **{name}** goes on here, after {counted(len(conversation.path()), 'turn')}."]
@@ -110,9 +110,9 @@ class Keeping:
                 if journal.is_elsewhere(found.kernel)
                 else "The kernel is new: the variables of the old one are gone."
             )
-        self.front.page(" ".join(lines) + address)
+        self.host.page(" ".join(lines) + address)
 
-    def _joined(self, conversation: Conversation, found: Found) -> str:
+    def _joined(self, conversation: Conversation, found: LoadedConversation) -> str:
         """Bring what was read of a conversation that is here already into its tree; what to say of it."""
         new = conversation.take_in(found.conversation)
         self.session.journal.follow(found)
@@ -135,7 +135,7 @@ class Keeping:
             turns = counted(len(conversation.path()), "turn")
             lines.append(f"Conversation **{conversation.name}** is rebuilt from {code_span(path.name)}, with {turns}.")
         lines.append("No model was asked; variables of the kernel that ran the notebook are not here.")
-        self.front.page(" ".join(lines))
+        self.host.page(" ".join(lines))
 
     def do_log(self, rest: str) -> None:
         from llmvision_magic.journal.search import search
@@ -143,7 +143,7 @@ class Keeping:
         with self.session.journal.reading() as connection:
             hits = search(connection, rest.split())
         if not hits:
-            self.front.page(f"Nothing that is kept has {code_span(rest)} in it." if rest else "Nothing is kept yet.")
+            self.host.page(f"Nothing that is kept has {code_span(rest)} in it." if rest else "Nothing is kept yet.")
             return
         title = f"The latest turns with {code_span(rest)}:" if rest else "The latest turns:"
         rows = ["| date | conversation | id | |", "|---|---|---|---|"]
@@ -151,7 +151,7 @@ class Keeping:
             f"| {_date(hit.created)} | {hit.name} | {hit.conversation[:SHORT_ID]} | {code_span(hit.snippet or None)} |"
             for hit in hits
         ]
-        self.front.page("\n".join([title, "", *rows, "", "`%chat resume ID` goes on with a conversation."]))
+        self.host.page("\n".join([title, "", *rows, "", "`%chat resume ID` goes on with a conversation."]))
 
     def do_save(self, rest: str) -> None:
         from llmvision_magic.journal.saved_files import save
@@ -160,7 +160,7 @@ class Keeping:
         conversation = self.session.conversation()
         save(conversation, path)
         count = counted(len(conversation.turns), "turn")
-        self.front.page(f"Conversation **{conversation.name}** ({count}) is saved as {code_span(str(path))}.")
+        self.host.page(f"Conversation **{conversation.name}** ({count}) is saved as {code_span(str(path))}.")
 
     def do_load(self, rest: str) -> None:
         from llmvision_magic.journal.saved_files import load
@@ -177,7 +177,7 @@ class Keeping:
         self.session.adopt(conversation, name)
         self.session.journal.keep(conversation)
         turns = counted(len(conversation.path()), "turn")
-        self.front.page(f"Conversation **{name}** goes on here, after {turns}.{address}")
+        self.host.page(f"Conversation **{name}** goes on here, after {turns}.{address}")
 
     def do_export(self, rest: str) -> None:
         from llmvision_magic.journal.exports import export
@@ -186,7 +186,7 @@ class Keeping:
         path = _path(rest.removesuffix(" --overwrite"), "export", "lecture.html")
         conversation = self.session.conversation()
         export(conversation, path, overwrite=overwrite)
-        self.front.page(f"Conversation **{conversation.name}** is exported as {code_span(str(path))}.")
+        self.host.page(f"Conversation **{conversation.name}** is exported as {code_span(str(path))}.")
 
 
 def _path(given: str, verb: str, example: str) -> Path:

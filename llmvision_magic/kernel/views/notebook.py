@@ -8,28 +8,13 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.pacing import INTERVAL
 from llmvision_magic.kernel.views.publishing import NOTHING, Publisher, without_flushing
-from llmvision_magic.rendering import (
-    MOST_SHOWN,
-    Block,
-    Blocks,
-    Footer,
-    blocks_bundle,
-    render,
-    reply_bundle,
-    status_html,
-    style_bundle,
-    text_bundle,
-)
+from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, status_html, style_bundle
+from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.reply_stream import Outcome
     from llmvision_magic.messages import Content
 
-LONG_REPLY = 20_000
-"""Characters from which on an interrupted reply is left in the parts it was shown in."""
-
-TEXT_FENCE = "~" * 400
-"""What makes one code block of a reply that is shown as it is, while it arrives; no line of a text closes it."""
 
 MOST_OUTPUTS = 48
 """Outputs of a cell while a reply arrives; JupyterLab hides what comes after 50."""
@@ -39,69 +24,6 @@ FREE_OUTPUTS = 16
 
 LEAST_GROUP = 1200
 """Characters that share an output beyond those, at least."""
-
-
-class Arrived:
-    """The blocks of one reply so far. Dies with it.
-
-    Args:
-        as_text: Show the reply as it is, not as Markdown.
-
-    Attributes:
-        length: Characters so far.
-        finished: Blocks that nothing changes any more.
-        tail: What grows; None where there is nothing to be seen of it.
-    """
-
-    def __init__(self, *, as_text: bool = False) -> None:
-        self._as_text = as_text
-        self._blocks = Blocks(cut_long=True)
-        if as_text:
-            self._blocks.feed(f"{TEXT_FENCE}\n")
-        self.length = 0
-        self.finished: list[Block] = []
-        self.tail: Block | None = None
-
-    def feed(self, text: str) -> list[Block]:
-        """Take text that has newly arrived.
-
-        Returns:
-            The blocks that it has finished.
-        """
-        update = self._blocks.feed(text[: max(MOST_SHOWN - self.length, 0)])
-        self.length += len(text)
-        self.finished += update.finished
-        self.tail = update.tail if update.tail.source.strip() else None
-        return update.finished
-
-    @property
-    def blocks(self) -> list[Block]:
-        """All of them."""
-        return [*self.finished, *([self.tail] if self.tail is not None else [])]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more text changes no block: so many characters are shown and no more."""
-        return self.length >= MOST_SHOWN
-
-    @property
-    def length_line(self) -> str:
-        """How much there is where not all is shown."""
-        return f"{self.length:,} characters so far; the first {MOST_SHOWN:,} are shown"
-
-    def final_bundle(self, outcome: Outcome) -> dict[str, str]:
-        """What the output shows when the reply has ended; what was made for its blocks is not made again."""
-        reply, footer = outcome.reply, Footer(outcome.facts(), outcome.notice)
-        try:
-            if self._as_text:
-                return text_bundle(reply, footer)
-            had_blocks = bool(self.finished)
-            self.feed(reply.text[self.length :])  # what came after the last frame
-            # Whoever stopped a reply wants the kernel back now.
-            at_once = reply.status == "interrupted" and len(reply.text) > LONG_REPLY
-            return reply_bundle(reply, footer, self.blocks if had_blocks else [], at_once=at_once)
-        except Exception:  # a reply that was paid for is shown, if need be as bare text
-            return {"text/plain": reply.text}
 
 
 class NotebookView:
@@ -117,7 +39,7 @@ class NotebookView:
 
     def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
         self._publisher = publisher
-        self._arrived = Arrived(as_text=as_text)
+        self._arrived = PartialReply(as_text=as_text)
         self._outputs = 0
         self._began = False  # whether anything was sent
         self._group: list[Block] = []  # the newest finished blocks, whose output still takes more
@@ -199,7 +121,7 @@ class NotebookView:
 
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
-        bundle = self._arrived.final_bundle(outcome)
+        bundle = self._arrived.final_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice))
         if self._outputs:
             self._publisher.clear_output(wait=True)
         self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})

@@ -33,7 +33,7 @@ def updater(publisher: Publisher, display_id: str) -> Update:
     return update
 
 
-class OneOutput:
+class UpdatableOutput:
     """Shows bundles in one output of the running cell, made with the first of them.
 
     Where outputs are captured only the reply itself is shown, the bundle with metadata: each would be kept.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.kernel.views.notebook import Arrived, metadata_of
-from llmvision_magic.kernel.views.publishing import OneOutput, Publisher, Update
+from llmvision_magic.kernel.views.notebook import metadata_of
+from llmvision_magic.kernel.views.publishing import Publisher, UpdatableOutput, Update
 from llmvision_magic.messages import Reply
 from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, reply_bundle, status_html, style_bundle
+from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.reply_stream import Outcome
@@ -27,7 +28,7 @@ SHORTEST = 100
 """Characters of a block that are shown whatever their HTML takes."""
 
 
-class NotebookUpdates:
+class SingleOutputView:
     """Shows one reply by updates of one output.
 
     Args:
@@ -45,7 +46,7 @@ class NotebookUpdates:
         self._update = update
         self._bind = bind
         self._where = where
-        self._arrived = Arrived(as_text=as_text)
+        self._arrived = PartialReply(as_text=as_text)
         self._line = ""
 
     def bundle(self) -> dict[str, str]:
@@ -81,7 +82,8 @@ class NotebookUpdates:
     def finish(self, outcome: Outcome) -> None:
         """Show the final output."""
         self._bind(outcome)
-        self._update(self._arrived.final_bundle(outcome), {"llmvision": metadata_of(outcome)})
+        bundle = self._arrived.final_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice))
+        self._update(bundle, {"llmvision": metadata_of(outcome)})
 
     def clear(self) -> None:
         """An error message follows: `fail`."""
@@ -95,14 +97,14 @@ class NotebookUpdates:
         self._update({**bundle, "text/plain": sentence}, {})
 
 
-class SharedCell(NotebookUpdates):
+class SharedCellView(SingleOutputView):
     """Shows one reply in a cell that shows other things too: its output is one among them, and nothing else is touched.
 
     The code around the magic may print and display, or ask several times: outputs can only be taken away all together.
     """
 
     def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
-        self._output = OneOutput(publisher)
+        self._output = UpdatableOutput(publisher)
         super().__init__(self._output.show, _nothing, as_text=as_text)
 
     def clear(self) -> None:

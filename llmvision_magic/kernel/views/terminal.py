@@ -14,10 +14,10 @@ from llmvision_magic.kernel.views.terminal_markdown import Lines, drawn
 from llmvision_magic.rendering import Block, Blocks, plain_for_terminal
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome, View
+    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
 
 
-def view_for(stream: TextIO, *, as_text: bool = False) -> View:
+def view_for(stream: TextIO, *, as_text: bool = False) -> ReplyView:
     """The view that fits where the output goes: a terminal, or a file or pipe; `as_text` writes the text as it is."""
     console = Console(file=stream, highlight=False)
     return TerminalView(console) if _can_draw(console) and not as_text else PlainView(stream)

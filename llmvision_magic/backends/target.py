@@ -1,0 +1,65 @@
+"""Where a request goes: the platform, another server, or the embedded model. Nothing is opened here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings import with_source
+from llmvision_magic.settings.keys import Key
+
+PLATFORM_URL = "https://platform.llmprovider.ai/v1"
+PLATFORM_MODEL = "SenseCharacter-20250124-01"
+
+
+class Target(NamedTuple):
+    """Where a request goes, before anything is opened.
+
+    Attributes:
+        base_url: The server's address; None for the embedded model.
+        url_source: Which place gave the address.
+        key: The key that is sent; None for none.
+        model: The model asked for; None for the embedded model's own.
+        model_source: Which place gave the model.
+    """
+
+    base_url: str | None
+    url_source: str
+    key: Key | None
+    model: str | None
+    model_source: str
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.base_url is None
+
+    @property
+    def shown_url(self) -> str:
+        """The address without user name and password."""
+        return "the embedded model, on this machine" if self.base_url is None else shown_address(self.base_url)
+
+
+def shown_address(base_url: str) -> str:
+    """An address without user name and password."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        return "an address that cannot be read"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def check_address(target: Target) -> None:
+    """Check that a target's address can be used.
+
+    Raises:
+        InvalidInput: It cannot; the sentence names the place that gave it.
+    """
+    if target.base_url in (None, PLATFORM_URL):
+        return
+    from llmvision_magic.backends.wire import checked_url
+
+    try:
+        checked_url(str(target.base_url))
+    except InvalidInput as error:
+        raise with_source(error, target.url_source) from None

@@ -1,0 +1,203 @@
+"""A ``%%chat`` line, understood: its options, each of its kind, or one sentence on what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import keyword
+import re
+import shlex
+from typing import TYPE_CHECKING, NoReturn
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.cells.options import EXPRESSIONS, KNOWN_FLAGS, OPTIONS, Option
+from llmvision_magic.settings import SETTINGS
+from llmvision_magic.settings.parsing import parse_value
+from llmvision_magic.settings.suggestions import begun_by, closest, nearest
+from llmvision_magic.settings.turn_options import FORMATS, Format
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.cells.compare_option import ComparedParameter
+
+NOT_KEPT = ("name", "replace", "once", "dry_run")
+"""Options that say where a turn goes, and whether there is one; the others are kept with it."""
+
+
+class CellOptions:
+    """A ``%%chat`` line, understood.
+
+    Attributes:
+        given: Settings given on the line, by name, of their kinds.
+        said: All that stands on the line, by name.
+    """
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.system: str | None = None
+        self.out: str | None = None
+        self.once = False
+        self.raw = False
+        self.dry_run = False
+        self.attach: list[str] = []
+        self.image: list[str] = []
+        self.format: Format = "markdown"
+        self.replace: str | None = None
+        self.background = False
+        self.given: dict[str, object] = {}
+        self.compare: ComparedParameter | None = None
+        self.said: dict[str, object] = {}
+
+    @property
+    def kept(self) -> dict[str, object]:
+        """What is kept with the turn: all but what says where the turn goes, and whether there is one."""
+        return {name: value for name, value in self.said.items() if name not in NOT_KEPT}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{self.prog}: {message}. `%chat help` lists the options.")
+
+
+@functools.cache
+def _parser(prog: str) -> _Parser:
+    parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for option in OPTIONS:
+        if option.value:
+            parser.add_argument(*option.flags, dest=option.name, metavar=option.value, action="append")
+        else:
+            # --no-stream is the one switch that turns a setting off.
+            parser.add_argument(*option.flags, dest=option.name, action="store_const", const=not option.setting)
+    return parser
+
+
+def split_line(line: str) -> list[str]:
+    """The words of a line, by the shell's rules for quotes.
+
+    Raises:
+        InvalidInput: A quote is not closed.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
+
+
+_QUOTED = r"""'[^']*'|"(?:[^"\\]|\\.)*\""""
+
+
+def _cell_words(line: str) -> list[str]:
+    """The words of a ``%%chat`` line. Python keeps its quotes: ``-a df["x"]`` is what it says.
+
+    An expression that stands in quotes as a whole, for it has spaces, loses these alone.
+    """
+    words = split_line(line)
+    stream = io.StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    begin, after = 0, ""
+    for index, word in enumerate(words):
+        lexer.get_token()
+        end = stream.tell()
+        raw, begin = line[begin:end].strip(), end
+        flag, equals, value = raw.partition("=")
+        if equals and flag in EXPRESSIONS:
+            words[index] = word if re.fullmatch(_QUOTED, value) else raw
+        elif after in EXPRESSIONS:
+            words[index] = word if re.fullmatch(_QUOTED, raw) else raw
+        after = word
+    return words
+
+
+def _nearest_flag(flag: str) -> str:
+    """A hint that names the nearest option. The dashes, which are alike in all, do not count."""
+    names = [one.lstrip("-") for one in KNOWN_FLAGS if one.startswith("--")]
+    word = flag.lstrip("-").replace("_", "-").lower()
+    close = begun_by(word, names) or closest(word, names, 0.55)
+    return f" Did you mean `--{close}`?" if close else ""
+
+
+def parse_cell_options(line: str, magic: str = "%%chat") -> CellOptions:
+    """Understand a ``%%chat`` line, or the options of a verb that takes the same.
+
+    Args:
+        magic: What the options stand behind, for messages.
+
+    Raises:
+        InvalidInput: An unknown option (the nearest is named), a value of the wrong kind, or
+            words that are no option.
+    """
+    words = _cell_words(line)
+    if {"-h", "--help"} & set(words):
+        raise InvalidInput("`%chat help` and `%%chat?` show the options.")
+    known, unknown = _parser(magic).parse_known_args(words)
+    for word in unknown:
+        if word.startswith("-"):
+            flag = word.partition("=")[0]
+            hint = _nearest_flag(flag) or " `%chat help` lists them."
+            raise InvalidInput(f"{magic} has no option `{flag}`.{hint}")
+    if unknown and {*words} & {*EXPRESSIONS}:
+        raise InvalidInput(
+            f"`{' '.join(unknown)}` is no option; put an expression with spaces into quotes: `-a 'df[df.x > 3]'`."
+        )
+    if unknown and magic != "%%chat":
+        raise InvalidInput(f"`{' '.join(unknown)}` is no option, and `{magic}` takes nothing else.")
+    if unknown:
+        raise InvalidInput(
+            f"`{' '.join(unknown)}` is no option; write the prompt in the lines below `%%chat`, options on its line."
+        )
+    values = vars(known)
+    result = CellOptions()
+    for option in OPTIONS:
+        if option.name not in values:
+            continue
+        value = values[option.name]
+        if option.value and not option.repeatable:
+            value = _only(option, value)
+        if option.setting:
+            setting = next(setting for setting in SETTINGS if setting.name == option.setting)
+            result.given[option.setting] = value = parse_value(setting, value)
+        else:
+            setattr(result, option.name, value)
+        result.said[option.name] = value
+    if isinstance(result.compare, str):
+        from llmvision_magic.kernel.cells.compare_option import parse_compare
+
+        result.compare = parse_compare(result.compare, result.given)
+    if result.format not in FORMATS:
+        hint = nearest(result.format, FORMATS)
+        raise InvalidInput(
+            f"--format: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {result.format!r}.{hint}"
+        )
+    if result.background and result.format == "code":
+        raise InvalidInput(
+            "--background cannot make a new cell, for other cells have run when the reply ends: no -f code."
+        )
+    if result.once and result.replace:
+        raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
+    if result.compare is not None:
+        _check_compare(result, magic)
+    if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
+        raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
+    return result
+
+
+def _only(option: Option, given: list[str]) -> str:
+    """The value of an option that takes one: of two, one would be dropped."""
+    if len(given) > 1:
+        times = "twice" if len(given) == 2 else f"{len(given)} times"
+        raise InvalidInput(f"{option.flags[-1]} is given {times} ({' and '.join(given)}): leave one of them.")
+    return given[0]
+
+
+def _check_compare(line: CellOptions, magic: str) -> None:
+    if magic != "%%chat":
+        raise InvalidInput(f"`{magic}` takes no --compare; write it on the line of a `%%chat` cell.")
+    taken = {
+        "--background": line.background,
+        "--replace": bool(line.replace),
+        f"-f {line.format}": line.format != "markdown",
+    }
+    for flag, is_given in taken.items():
+        if is_given:
+            raise InvalidInput(f"--compare shows its replies side by side, as they arrive; it takes no {flag}.")

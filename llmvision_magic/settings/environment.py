@@ -1,0 +1,126 @@
+"""The environment variables, and the ``.env`` file beside the notebook."""
+
+from __future__ import annotations
+
+import os
+from collections import ChainMap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings.declarations import SETTINGS
+from llmvision_magic.settings.suggestions import closest
+
+ENVIRONMENT, DOTENV = "environment", ".env"
+"""Places where variables stand."""
+
+VARIABLES = frozenset(
+    {
+        *(setting.variable for setting in SETTINGS),
+        *("LLMVISION_API_KEY", "LLMVISION_LOCAL_MODEL", "LLMVISION_LOCAL_CONTEXT", "LLMVISION_CACHE"),
+        "LLMVISION_JOURNAL",
+        *("LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_REPLAY_SPEED", "LLMVISION_REPLAY_ELSE"),
+    }
+)
+"""All variables that mean something."""
+
+FILES = ("LLMVISION_JOURNAL", "LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_PRICES")
+"""Variables that may name a file relative to the notebook's folder."""
+
+
+class Value(NamedTuple):
+    """A setting's value and the place that gave it ("option", "conversation", "configuration", …)."""
+
+    value: object
+    source: str
+
+
+class Environment:
+    """The environment variables, then the ``.env`` file beside the notebook.
+
+    Args:
+        places: Variables and the place they stand in, the strongest first.
+    """
+
+    def __init__(self, *places: tuple[str, Mapping[str, str]]) -> None:
+        self._places = places
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Environment:
+        """The environment as it is now; to be read anew at each request.
+
+        Args:
+            folder: The notebook's, with its ``.env`` file; None for the current folder, whatever that is.
+
+        Raises:
+            InvalidInput: There is a ``.env`` file that cannot be read.
+        """
+        found: list[Mapping[str, str]] = [os.environ, _read_dotenv((folder or Path()) / ".env")]
+        if folder is not None and folder != _here():
+            found = [{**variables, **_anchored(variables, folder)} for variables in found]
+        environment = cls(*zip((ENVIRONMENT, DOTENV), found, strict=True))
+        environment.check_names()
+        return environment
+
+    def check_names(self) -> None:
+        """Refuse a variable of ours that is misspelt: what it was meant for would silently not happen.
+
+        Raises:
+            InvalidInput: It is named with its place, and the nearest that there is.
+        """
+        for place, variables in self._places:
+            for name in variables:
+                if name.startswith("LLMVISION_") and name not in VARIABLES:
+                    close = closest(name, VARIABLES, 0.85)
+                    if close:
+                        raise InvalidInput(f"The variable `{name}` ({place}) means nothing. Did you mean `{close}`?")
+
+    def variables(self) -> dict[str, str]:
+        """All variables of all places together."""
+        return dict(ChainMap(*(dict(variables) for _, variables in self._places)))
+
+    def find(self, variable: str) -> Value | None:
+        """The variable's value and where it stands; an empty variable counts as not set."""
+        for place, variables in self._places:
+            if variables.get(variable):
+                return Value(variables[variable], f"{variable} ({place})")
+        return None
+
+
+NO_ENVIRONMENT = Environment()
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return None
+
+
+def _anchored(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The variables that name files relative to a folder, with the whole path."""
+    named = {name: variables.get(name, "") for name in FILES}
+    # A word alone, as "off", is no file.
+    return {
+        name: str(folder / value) for name, value in named.items() if ("." in value or "/" in value) and value[0] != "~"
+    }
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    try:
+        if not path.is_file():
+            return {}
+        from dotenv import dotenv_values
+        from dotenv.parser import parse_stream
+
+        with path.open(encoding="utf-8") as stream:
+            for binding in parse_stream(stream):
+                if binding.error:
+                    raise InvalidInput(
+                        f"Line {binding.original.line} of the .env file beside the notebook is not NAME=value; mend it."
+                    )
+        # As they stand: with `${NAME}` expanded, a stranger's file would have any variable sent to its own address.
+        return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The .env file beside the notebook cannot be read ({error}); mend or remove it.") from error

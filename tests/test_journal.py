@@ -14,7 +14,6 @@ import pytest
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal, JournalLocation, KernelIdentity, database, place_from, writing
-from llmvision_magic.journal import search as searching
 from llmvision_magic.journal.reading import LoadedConversation, id_of, kept_conversations, read
 from llmvision_magic.journal.search import search
 from llmvision_magic.messages import Reply, Usage
@@ -44,10 +43,10 @@ def reread(path: Path, conversation: Conversation) -> LoadedConversation:
     """The conversation as another kernel finds it."""
     journal = journal_at(path)
     try:
-        with journal.reading() as connection:
+        with journal.file.reading() as connection:
             return read(connection, conversation.id)
     finally:
-        journal.close()
+        journal.file.close()
 
 
 def same(one: Conversation, other: Conversation) -> bool:
@@ -105,7 +104,7 @@ def test_reply_that_ends_while_its_kernel_is_looked_for_is_not_cut(path: Path):
         record.settle()
         return False
 
-    with journal_at(path).reading() as connection:
+    with journal_at(path).file.reading() as connection:
         found = read(connection, conversation.id, look)
     assert same(found.conversation, conversation)
     assert not found.was_cut
@@ -127,7 +126,7 @@ def test_half_a_surrogate_pair_is_kept_as_a_replacement_character(path: Path):
     """A broken reply may hold what UTF-8 cannot."""
     journal, conversation = journal_at(path), Conversation()
     say(journal, conversation, "a \ud800 b", "c \udc00 d")
-    assert journal.trouble is None
+    assert journal.file.trouble is None
     turn = reread(path, conversation).conversation.path()[0]
     assert (turn.prompt, turn.text) == ("a � b", "c � d")
 
@@ -137,7 +136,7 @@ def test_settings_hold_no_password_of_an_address(path: Path):
     journal, conversation = journal_at(path), Conversation()
     conversation.settings = {"base_url": "https://me:hunter2@example.org/v1"}
     say(journal, conversation, "one")
-    journal.close()
+    journal.file.close()
     assert b"hunter2" not in path.read_bytes()
     assert reread(path, conversation).conversation.settings == {"base_url": "https://example.org/v1"}
 
@@ -163,16 +162,16 @@ def test_dropped_conversation_is_gone_from_disk_and_from_the_search(path: Path):
     journal, conversation, other = journal_at(path), Conversation(), Conversation("other")
     say(journal, other, "stays")
     say(journal, conversation, "unmistakable-prompt", "unmistakable-reply")
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         assert search(connection, ["unmistakable"])
     late = conversation.begin("late", parent=None)
     record = journal.begin(conversation, late.id, None)
     journal.drop(conversation)
     record.settle()
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         assert [one.id for one in kept_conversations(connection)] == [other.id]
         assert search(connection, ["unmistakable"]) == []
-    journal.close()
+    journal.file.close()
     assert b"unmistakable-prompt" not in path.read_bytes()
 
 
@@ -183,7 +182,7 @@ def test_what_is_said_while_the_journal_is_off_never_gets_into_it(path: Path):
     first = say(journal, conversation, "one")
     places[0] = JournalLocation(None, "off")
     say(journal, conversation, "secret")
-    with pytest.raises(InvalidInput, match="off"), journal.reading():
+    with pytest.raises(InvalidInput, match="off"), journal.file.reading():
         pass
     places[0] = JournalLocation(path, "on")
     say(journal, conversation, "three")
@@ -224,7 +223,7 @@ def test_file_that_is_not_a_journal_stays_as_it_was(path: Path, kind: str):
     before = path.read_bytes()
     journal = journal_at(path)
     say(journal, Conversation(), "one")
-    assert journal.trouble is not None
+    assert journal.file.trouble is not None
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
@@ -247,7 +246,7 @@ for number in range(60):
     record.progress(1, lambda: "half")
     conversation.settle(turn.id, Reply("whole"), fallback)
     record.settle()
-print(journal.trouble)
+print(journal.file.trouble)
 """
 
 
@@ -266,12 +265,12 @@ def test_two_processes_write_at_once(path: Path):
         writer.stdin.flush()
     assert [writer.communicate()[0] for writer in writers] == ["None\n", "None\n"]
     journal = journal_at(path)
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         for name in ("left", "right"):
             found = read(connection, id_of(connection, name)).conversation
             assert [turn.prompt for turn in found.path()] == [f"prompt {number}" for number in range(60)]
             assert {turn.text for turn in found.path()} == {"whole"}
-    journal.close()
+    journal.file.close()
 
 
 VERSION_1 = (
@@ -292,7 +291,7 @@ def test_file_of_version_1_becomes_the_current_one(path: Path):
         connection.execute(statement)
     connection.close()
     journal = journal_at(path)
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         found = read(connection, "c1")
         assert connection.execute("PRAGMA user_version").fetchone()[0] == len(database.MIGRATIONS) == 2
     journal.taken(found)
@@ -313,27 +312,27 @@ def test_file_comes_from_any_version_to_the_next(path: Path, monkeypatch: pytest
     """What a later version adds, is added."""
     conversation, journal = Conversation(), journal_at(path)
     say(journal, conversation, "one")
-    journal.close()
+    journal.file.close()
     added = ("ALTER TABLE conversation ADD COLUMN mood TEXT", "UPDATE conversation SET mood = 'good'")
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, added))
     journal = journal_at(path)
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         assert connection.execute("SELECT mood FROM conversation").fetchall() == [("good",)]
         assert connection.execute("PRAGMA user_version").fetchone()[0] == len(database.MIGRATIONS)
         assert same(read(connection, conversation.id).conversation, conversation)
-    journal.close()
+    journal.file.close()
 
 
 def test_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch):
     """All of it or nothing."""
     conversation, journal = Conversation(), journal_at(path)
     say(journal, conversation, "one")
-    journal.close()
+    journal.file.close()
     with monkeypatch.context() as patch:
         broken = ("ALTER TABLE conversation ADD COLUMN mood TEXT", "nonsense")
         patch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, broken))
         say(journal, Conversation(), "two")
-        assert journal.trouble is not None
+        assert journal.file.trouble is not None
     assert same(reread(path, conversation).conversation, conversation)
 
 
@@ -347,7 +346,7 @@ def make_damaged(path: Path) -> None:
 def make_newer(path: Path) -> None:
     journal = journal_at(path)
     say(journal, Conversation(), "one")
-    journal.close()
+    journal.file.close()
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {len(database.MIGRATIONS) + 1}")
     connection.close()
@@ -380,7 +379,7 @@ def test_file_that_cannot_be_used_is_told_once_and_left_alone(path: Path, make, 
     assert said in complaint
     say(journal, conversation, "two")
     assert journal.complaint(conversation) == ""
-    with pytest.raises(InvalidInput, match=said), journal.reading():
+    with pytest.raises(InvalidInput, match=said), journal.file.reading():
         pass
     assert before == (path.read_bytes() if path.is_file() else None)
 
@@ -428,11 +427,11 @@ def test_locked_file_costs_a_moment_and_no_reply(path: Path, monkeypatch: pytest
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     say(journal, conversation, "two")
-    assert "holds" in str(journal.trouble)
+    assert "holds" in str(journal.file.trouble)
     holder.execute("ROLLBACK")
     holder.close()
     say(journal, conversation, "three")
-    assert journal.trouble is None
+    assert journal.file.trouble is None
     assert same(reread(path, conversation).conversation, conversation)
 
 
@@ -440,7 +439,7 @@ def test_full_disk_is_told_and_made_up_for(path: Path):
     """SQLite's own limit of pages stands for the disk's."""
     journal, conversation = journal_at(path), Conversation()
     say(journal, conversation, "one")
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
     turn = conversation.begin("long", parent=conversation.head)
@@ -466,17 +465,17 @@ def test_what_is_small_enough_for_a_full_disk_does_not_run_ahead(path: Path, mon
         full.setattr(writing, "_put_turn", refuse)
         say(journal, conversation, "two")
         journal.note(conversation)
-        assert "is full" in str(journal.trouble)
+        assert "is full" in str(journal.file.trouble)
         assert "is full" in journal.complaint(conversation)
         say(journal, other := Conversation(), "elsewhere")
         journal.note(other)
-        assert "is full" in str(journal.trouble)
+        assert "is full" in str(journal.file.trouble)
         kept = reread(path, conversation).conversation
         assert (kept.head, list(kept.turns)) == (first, [first])
     journal.note(conversation)
-    assert "is full" in str(journal.trouble)  # the other conversation is not there yet
+    assert "is full" in str(journal.file.trouble)  # the other conversation is not there yet
     journal.note(other)
-    assert journal.trouble is None
+    assert journal.file.trouble is None
     assert same(reread(path, conversation).conversation, conversation)
     assert same(reread(path, other).conversation, other)
 
@@ -506,7 +505,7 @@ def test_fault_of_our_own_does_not_reach_the_chat(path: Path, monkeypatch: pytes
 def searched(request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
     """A journal to search, with and without FTS5 in SQLite."""
     if request.param == "no index":
-        monkeypatch.setattr(searching, "_has_index", lambda: False)
+        monkeypatch.setattr(search_module, "_has_index", lambda: False)
     journal = journal_at(path)
     conversation = Conversation("tutor")
     say(journal, conversation, "What is a Tuple?", "An immutable sequence.")
@@ -541,7 +540,7 @@ def searched(request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.Mon
 )
 def test_search_finds_all_words_in_any_case_whatever_they_are(searched: Journal, words: str, prompts: list[str]):
     """Parts of words too, and in scripts without spaces; the newest first."""
-    with searched.reading() as connection:
+    with searched.file.reading() as connection:
         hits = search(connection, words.split())
     assert [hit.name for hit in hits] == ["other" if prompt == "元" else "tutor" for prompt in prompts]
 
@@ -554,7 +553,7 @@ def test_search_knows_what_has_changed_since(path: Path):
     for length, text in enumerate(("early words", "early words, late words"), 1):
         record._due = 0
         record.progress(length, lambda text=text: text)
-        with journal.reading() as connection:
+        with journal.file.reading() as connection:
             assert [hit.snippet for hit in search(connection, text.split()[-2:])] == [text]
             assert connection.execute("SELECT count(*) FROM search").fetchone()[0] == 1
 
@@ -568,7 +567,7 @@ def test_search_looks_on_where_many_turns_are_those_that_went_on(path: Path):
         record = journal.begin(conversation, turn.id, None)
         conversation.settle(turn.id, Reply("word " * (number + 1)), None, 0)
         record.settle()
-    with journal.reading() as connection:
+    with journal.file.reading() as connection:
         hits = search(connection, ["asked"])
         assert [hit.snippet for hit in hits] == ["asked on", *(f"asked {n}" for n in range(24, 5, -1))]
         assert len(search(connection, ["asked"], most=100)) == 26
@@ -582,7 +581,7 @@ def test_list_is_by_notebook_and_by_last_use(path: Path):
     say(there, second, "two")
     say(here, third, "three")
     say(here, first, "four")
-    with here.reading() as connection:
+    with here.file.reading() as connection:
 
         def listed(**given: object) -> list[str]:
             return [one.id for one in kept_conversations(connection, **given)]

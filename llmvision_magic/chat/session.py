@@ -126,7 +126,7 @@ class Session:
     def catch_up(self) -> None:
         """Bring replies that arrive in other kernels to where they are now."""
         for conversation in self.conversations.values():
-            self.journal.catch_up(conversation)
+            self.journal.other_kernels.catch_up(conversation)
 
     def note(self) -> None:
         """Bring what may have changed into the journal, a conversation's head, settings and name; tell the watchers."""
@@ -221,7 +221,7 @@ class Session:
         """
         name = ask.conversation or self.current
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
-        self.journal.catch_up(conversation)
+        self.journal.other_kernels.catch_up(conversation)
         parent, later_turns = place_of(ask, conversation, settings)
         return TurnPlan(
             ask=ask,
@@ -378,11 +378,11 @@ class Session:
             take("waiting for the reply before it")
             while not stop.is_set and not before.wait(0.05):
                 pass
-        elif self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+        elif self.journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
             take("waiting for the reply before it, which arrives in another kernel")
-            while not stop.is_set and self.journal.arrives_elsewhere(plan.conversation, plan.parent):
+            while not stop.is_set and self.journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
                 time.sleep(0.05)
-                self.journal.catch_up(plan.conversation)
+                self.journal.other_kernels.catch_up(plan.conversation)
 
 
 def _join(shown: BroadcastView, watcher: SessionListener, conversation: Conversation, turn: Turn) -> None:

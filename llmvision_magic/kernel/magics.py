@@ -218,4 +218,4 @@ class ChatMagics(Magics):
         if self._session is not None:
             atexit.unregister(self._session.end_replies)
             self._session.end_replies()
-            self._session.journal.close()
+            self._session.journal.file.close()

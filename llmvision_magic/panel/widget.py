@@ -13,8 +13,7 @@ import traitlets
 from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.hooks import HOOKS
-from llmvision_magic.panel import assets as front_end
-from llmvision_magic.panel import requests
+from llmvision_magic.panel import assets, requests
 from llmvision_magic.panel.actions import Actions
 from llmvision_magic.panel.host import PanelHost
 from llmvision_magic.panel.request_queue import RequestQueue
@@ -57,8 +56,8 @@ class ChatPanel(anywidget.AnyWidget):
         InvalidInput: There is no kernel, or no conversation of that name.
     """
 
-    _esm = front_end.module()
-    _css = stylesheet() + front_end.stylesheet()
+    _esm = assets.module()
+    _css = stylesheet() + assets.stylesheet()
 
     conversation = traitlets.Unicode().tag(sync=True)
     conversations: traitlets.List[dict[str, object]] = traitlets.List().tag(sync=True)

@@ -12,8 +12,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from llmvision_magic.rendering import highlighting, markdown, mathml
-from llmvision_magic.rendering import sanitizing as rewriting
+from llmvision_magic.rendering import highlighting, markdown, mathml, sanitizing
 
 if TYPE_CHECKING:
     import nh3
@@ -149,7 +148,7 @@ def _picture_cleaner() -> nh3.Cleaner:
 
 def _without_other_data(tag: str, name: str, value: str) -> str | None:
     if name == "src":
-        return value if rewriting.is_picture(value) else None
+        return value if sanitizing.is_picture(value) else None
     return None if name == "href" and value[:5].lower() == "data:" else value
 
 

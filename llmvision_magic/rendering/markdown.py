@@ -14,8 +14,7 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from llmvision_magic.rendering import footnotes, maths
-from llmvision_magic.rendering import sanitizing as rewriting
+from llmvision_magic.rendering import footnotes, maths, sanitizing
 
 MAX_NESTING = 60
 """Depth, in tokens, to which a reply is understood: 60 block quotes, or 30 lists, inside each other."""
@@ -31,11 +30,11 @@ class NestingError(Exception):
 def parser() -> MarkdownIt:
     """The one parser. It keeps no state between texts."""
     md = MarkdownIt("js-default", {"html": False, "maxNesting": MAX_NESTING})
-    # Which links are followed is decided in `rewriting`, where the label of a refused one can stay as text.
+    # Which links are followed is decided in `sanitizing`, where the label of a refused one can stay as text.
     md.validateLink = lambda url: True  # type: ignore[method-assign]
     maths.install(md)
     footnotes.install(md)
-    rewriting.install(md)
+    sanitizing.install(md)
     return md
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 from llmvision_magic import rendering
-from llmvision_magic.panel import assets as front_end
+from llmvision_magic.panel import assets
 from llmvision_magic.rendering import render
 
 HERE = Path(__file__).parent
@@ -104,7 +104,7 @@ class Panel:
               window.kernel = new Kernel(traits, turns);
               window.cleanup = await showPanel(kernel, widget, document.querySelector('#place'));
             }""",
-            [front_end.module(), REPLY_STYLE + front_end.stylesheet(), theme_css, {**TRAITS, **traits}, turns or []],
+            [assets.module(), REPLY_STYLE + assets.stylesheet(), theme_css, {**TRAITS, **traits}, turns or []],
         )
         self.root = page.locator(".llmvm-panel").first
 

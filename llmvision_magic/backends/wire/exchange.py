@@ -8,8 +8,7 @@ from typing import cast
 
 import httpx
 
-from llmvision_magic.backends.wire import decoding, retries
-from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire import decoding, error_mapping, retries
 from llmvision_magic.backends.wire.request import Timeouts
 from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
@@ -84,7 +83,7 @@ class Exchange:
 
     def failure(self, error: Exception) -> ChatError:
         """What an exception of the library means at this point, with its cause."""
-        failure = failures.from_exception(error, self._server, self._timeouts, began=self._began)
+        failure = error_mapping.from_exception(error, self._server, self._timeouts, began=self._began)
         failure.__cause__ = error
         return failure
 
@@ -100,7 +99,7 @@ class Exchange:
                 yield chunk
                 self.before_reading()
                 call.wait()
-        except failures.HTTP_EXCEPTIONS as error:
+        except error_mapping.HTTP_EXCEPTIONS as error:
             raise self.failure(error) from error
         finally:
             call.go_on()
@@ -123,7 +122,7 @@ class Exchange:
         for chunk in self:
             body += chunk
             if len(body) > limit:
-                raise failures.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
+                raise error_mapping.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
         return bytes(body)
 
     def refusal(self, model: str) -> RequestRefused:
@@ -142,7 +141,7 @@ class Exchange:
             answer = parsed(bytes(body))
         except ValueError:
             answer = None
-        return failures.from_status(
+        return error_mapping.from_status(
             self.status,
             message_of(bytes(body)),
             answer,

@@ -83,7 +83,7 @@ class BranchHandlers:
         if turn is not None and turn.status == "partial":
             raise InvalidInput(
                 "The last reply is still arriving, in another kernel: its end comes here by itself."
-                if self.session.journal.arrives_elsewhere(conversation, turn.id)
+                if self.session.journal.other_kernels.arrives_elsewhere(conversation, turn.id)
                 else "The last reply is still arriving; `%chat stop` ends it."
             )
         if turn is None or turn.is_whole or not turn.text:

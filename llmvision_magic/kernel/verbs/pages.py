@@ -108,10 +108,10 @@ def _recording_row(connections: Connections, settings: Settings) -> str:
 
 
 def _journal_row(journal: Journal) -> str:
-    place = journal.place
+    place = journal.file.place
     where = "off: nothing is kept" if place.path is None else code_span(shown_path(place.path))
-    if place.path is not None and journal.trouble is not None:
-        where += f"; not kept: {code_span(str(journal.trouble))}"
+    if place.path is not None and journal.file.trouble is not None:
+        where += f"; not kept: {code_span(str(journal.file.trouble))}"
     return f"| journal | {where} | {place.source} |"
 
 

@@ -65,7 +65,7 @@ class StorageHandlers:
 
         here = {conversation.id for conversation in self.session.conversations.values()}
         notebook = self.session.journal.origin.notebook
-        with self.session.journal.reading() as connection:
+        with self.session.journal.file.reading() as connection:
             kept = kept_conversations(connection, notebook=notebook, without=here) if notebook else []
             is_of_notebook = bool(kept)
             kept = kept or kept_conversations(connection, without=here)
@@ -78,14 +78,14 @@ class StorageHandlers:
         journal = self.session.journal
         if word.isdecimal() and not self.session.offered:
             self._offer()
-        with journal.reading() as connection:
+        with journal.file.reading() as connection:
             if word.isdecimal() and 1 <= int(word) <= len(self.session.offered):
                 wanted = self.session.offered[int(word) - 1]
             else:
                 wanted = id_of(connection, word, journal.origin.notebook)
-            found = read(connection, wanted, journal.is_elsewhere)
+            found = read(connection, wanted, journal.other_kernels.is_elsewhere)
         # A journal that the .env file names may be a stranger's, as that file may be.
-        address = _without_address(found.conversation) if journal.place.source.endswith(f"({DOTENV})") else ""
+        address = _without_address(found.conversation) if journal.file.place.source.endswith(f"({DOTENV})") else ""
         name = found.conversation.name
         conversation = self.session.adopt(found.conversation)
         if conversation is not found.conversation:
@@ -107,7 +107,7 @@ class StorageHandlers:
         if found.kernel != journal.origin.kernel:
             lines.append(
                 "The variables are those of this kernel, not of the other one, which is still running."
-                if journal.is_elsewhere(found.kernel)
+                if journal.other_kernels.is_elsewhere(found.kernel)
                 else "The kernel is new: the variables of the old one are gone."
             )
         self.host.page(" ".join(lines) + address)
@@ -115,7 +115,7 @@ class StorageHandlers:
     def _joined(self, conversation: Conversation, found: LoadedConversation) -> str:
         """Bring what was read of a conversation that is here already into its tree; what to say of it."""
         new = conversation.take_in(found.conversation)
-        self.session.journal.follow(found)
+        self.session.journal.other_kernels.follow(found)
         said = f"Conversation **{conversation.name}** is here already, and is the current one now."
         if new:
             way = f"{conversation.name}@{conversation.short_id(new[-1].id)}"
@@ -140,7 +140,7 @@ class StorageHandlers:
     def do_log(self, rest: str) -> None:
         from llmvision_magic.journal.search import search
 
-        with self.session.journal.reading() as connection:
+        with self.session.journal.file.reading() as connection:
             hits = search(connection, rest.split())
         if not hits:
             self.host.page(f"Nothing that is kept has {code_span(rest)} in it." if rest else "Nothing is kept yet.")

@@ -232,9 +232,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from llmvision_magic.conversation import Conversation
-from llmvision_magic.journal import Journal, Place
+from llmvision_magic.journal import Journal, JournalLocation
 from llmvision_magic.messages import Reply
-journal = Journal(lambda: Place(Path(sys.argv[1]), "a test"))
+journal = Journal(lambda: JournalLocation(Path(sys.argv[1]), "a test"))
 print("ready", flush=True)
 sys.stdin.readline()
 conversation = Conversation(sys.argv[2])

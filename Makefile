@@ -36,10 +36,10 @@ notebooks: .venv/test.done
 	$(NBVAL) LLMVISION_REPLAY=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
 
 browser: .venv/test.done
-	$(BIN)/python tests/browser_setup.py
+	$(BIN)/python tests/support/browser_setup.py
 
 specifications: .venv/test.done
-	$(BIN)/python tests/specifications.py
+	$(BIN)/python tests/support/specifications.py
 
 # Numbers of replies that stream into a notebook, about ten minutes; for a first look: make bench BENCH=--quick
 bench: .venv/test.done browser

@@ -5,7 +5,10 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: demo test check lint types unit notebooks browser specifications bench clean
+# Folders of tests, for `make check ROOM=journal`.
+ROOMS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.py))))
+
+.PHONY: demo test check room lint types unit notebooks browser specifications bench clean
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
@@ -15,9 +18,13 @@ test: .venv/test.done browser specifications
 	$(BIN)/python -m llmvision_magic model
 	$(MAKE) lint types unit notebooks
 
-# While one works: everything that needs neither a browser nor the embedded model.
-check: .venv/test.done lint types
-	$(BIN)/python -m pytest -m "not browser and not model" -q
+# While one works: everything that needs neither a browser nor the embedded model, of one room with ROOM=journal.
+check: room .venv/test.done lint types
+	$(BIN)/python -m pytest -m "not browser and not model" -q $(addprefix tests/,$(ROOM))
+
+# First of all, so that a mistyped name is not told after minutes.
+room:
+	@: $(if $(filter-out $(ROOMS),$(ROOM)),$(error ROOM="$(ROOM)" is no folder of tests; one of these was expected: $(ROOMS)))
 
 lint: .venv/test.done
 	$(BIN)/ruff check
@@ -37,10 +44,10 @@ notebooks: .venv/test.done
 	$(NBVAL) LLMVISION_REPLAY=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
 
 browser: .venv/test.done
-	$(BIN)/python tests/browser_setup.py
+	$(BIN)/python tests/support/browser_setup.py
 
 specifications: .venv/test.done
-	$(BIN)/python tests/specifications.py
+	$(BIN)/python tests/support/specifications.py
 
 # Numbers of replies that stream into a notebook, about ten minutes; for a first look: make bench BENCH=--quick
 bench: .venv/test.done browser

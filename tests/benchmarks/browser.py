@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lab import Notebook, chromium, running_lab, write_notebook
 from measures import WARM_UP, ModelServer, NotMeasured
+from support.lab import Notebook, chromium, running_lab, write_notebook
 
 CATEGORIES = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline", "__metadata"]
 AFTERWARDS = 2.0

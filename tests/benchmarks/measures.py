@@ -20,9 +20,9 @@ from typing import Any
 import psutil
 from documents import tokens
 from jupyter_client.manager import KernelManager
-from kernels import Cell, Kernel, Output
 from markdown_it import MarkdownIt
 from meter import Meter, size
+from support.kernels import Cell, Kernel, Output
 from systems import System
 
 WARM_UP = "mixed-50"

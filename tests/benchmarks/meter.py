@@ -7,7 +7,7 @@ import re
 import time
 from html import unescape
 
-from kernels import Cell, Kernel
+from support.kernels import Cell, Kernel
 
 SHOWN = ("display_data", "update_display_data", "execute_result")
 OUTPUTS = (*SHOWN, "stream", "clear_output", "error")

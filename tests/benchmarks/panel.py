@@ -14,8 +14,8 @@ from typing import Any
 
 from measures import WARM_UP, Document, ModelServer, NotMeasured, cpu_time, fresh_kernel
 from meter import size
-from panels import PanelPage, shown_text
 from rows import FAST, GIANTS, MIDDLE, MIXED, SLOW, STEADY, Row, Runs
+from support.panels import PanelPage, shown_text
 from systems import FLOOR, PRODUCT
 
 REPLIES = (*MIXED, *GIANTS)

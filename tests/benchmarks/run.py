@@ -22,10 +22,10 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import MainThread, traced
-from browser_setup import browser_path
 from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
 from panel import REPLIES, PanelMeasured, measure_panel, panel_rows
 from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
+from support.browser_setup import browser_path
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
 from tables import compared, comparison, judged
 

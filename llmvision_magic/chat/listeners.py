@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from llmvision_magic.chat.pacing import INTERVAL
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
+    from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.conversation import Conversation, Turn
 
 
@@ -88,7 +89,7 @@ class BroadcastView:
             self._others.clear()
             self._ended = True
 
-    def leave_watchers(self) -> None:
+    def leave_listeners(self) -> None:
         """Stop showing at the watchers'; they may have been told of the end already."""
         self._end(lambda view: view.leave())
 
@@ -124,5 +125,5 @@ class BroadcastView:
 
     def leave(self) -> None:
         """Stop showing, everywhere."""
-        self.leave_watchers()
+        self.leave_listeners()
         self._view.leave()

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from llmvision_magic.backends.connections import Connections
 from llmvision_magic.chat.listeners import BroadcastView, SessionListener
-from llmvision_magic.chat.new_cell import new_cell_from
-from llmvision_magic.chat.pacing import PacedReader
+from llmvision_magic.chat.model_list import ModelList
+from llmvision_magic.chat.outcome import Outcome
 from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, place_of
-from llmvision_magic.chat.reply_stream import Event, Outcome, ReplyStream, ReplyView
-from llmvision_magic.chat.sending import send
+from llmvision_magic.chat.turn_runner import TurnRunner
 from llmvision_magic.chat.usage import TokenTotals
+from llmvision_magic.chat.view import ReplyView
 from llmvision_magic.conversation import Conversation, Turn, checked_name
-from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
-from llmvision_magic.journal import UNRECORDED, Journal
+from llmvision_magic.errors import InvalidInput
+from llmvision_magic.journal import Journal
 from llmvision_magic.settings import Settings, setting_named
 from llmvision_magic.settings.suggestions import nearest
 from llmvision_magic.stop import Stop
@@ -40,9 +40,9 @@ class Session:
         footers: By turn, facts about its reply, as they stand under it; of those that arrived in this kernel.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         stops: By turn whose reply arrives: ends it.
-        watchers: Who sees what happens here; `watch` adds one.
+        listeners: Who sees what happens here; `add_listener` adds one.
         shown: By turn whose reply arrives: where it is shown.
-        models: What servers offer, by address, as far as they were asked.
+        model_list: What servers offer.
         offered: Ids of the kept conversations that were listed last, as they were numbered.
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
@@ -54,13 +54,14 @@ class Session:
         self.spent: dict[tuple[str, str], TokenTotals] = {}
         self.footers: dict[str, list[str]] = {}
         self.arriving: dict[str, threading.Event] = {}
-        self.models: dict[str, list[str]] = {}
+        self.model_list = ModelList(lambda: self.connections)
         self.stops: dict[str, Stop] = {}
-        self.watchers: list[SessionListener] = []
+        self.listeners: list[SessionListener] = []
         self.shown: dict[str, tuple[Conversation, BroadcastView]] = {}
         self._joining = threading.Lock()
         self.offered: list[str] = []
         self.journal = journal or Journal()
+        self._runner = TurnRunner(lambda: self.connections, self.journal, self.arriving, self.spent, self.footers)
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -108,7 +109,9 @@ class Session:
         # Made anew, so that it keeps its place in the order.
         self.conversations = {one.name: one for one in self.conversations.values()}
         self.current = to if self.current == name else self.current
-        self.spent = {(to if of == name else of, model): spent for (of, model), spent in self.spent.items()}
+        renamed = {(to if of == name else of, model): spent for (of, model), spent in self.spent.items()}
+        self.spent.clear()  # the same object: whoever counts replies has it too
+        self.spent.update(renamed)
         return conversation
 
     def set_value(self, conversation: Conversation, name: str, value: object) -> None:
@@ -135,16 +138,16 @@ class Session:
         self._tell()
 
     def _tell(self) -> None:
-        for watcher in list(self.watchers):
+        for listener in list(self.listeners):
             with suppress(Exception):  # what fails there must not end what happens here
-                watcher.changed()
+                listener.changed()
 
-    def watch(self, watcher: SessionListener) -> None:
+    def add_listener(self, listener: SessionListener) -> None:
         """Have a watcher see what happens from now on, and the replies that arrive."""
         with self._joining:
-            self.watchers.append(watcher)
+            self.listeners.append(listener)
             for turn_id, (conversation, shown) in self.shown.items():
-                _join(shown, watcher, conversation, conversation.turns[turn_id])
+                _join(shown, listener, conversation, conversation.turns[turn_id])
 
     def drop(self, name: str) -> None:
         """Forget a conversation with all its turns, on disk too; replies that arrive in it end.
@@ -190,28 +193,6 @@ class Session:
             free = f"{name}-{number}"
             number += 1
         return free
-
-    def offered_models(self, settings: Settings, seconds: float) -> list[str]:
-        """What the server offers, as far as it says so within `seconds`. Starts no embedded model."""
-        target = self.connections.target(settings)
-        address, recorded = target.shown_url, dict[str, list[str]]()
-        if target.is_embedded:
-            return []
-        if address not in self.models:
-
-            def fetch() -> None:
-                try:
-                    line = self.connections.open(target, settings, lambda text: None, Stop())
-                    # Those of a recording are read anew: they are not what the address offers.
-                    names = recorded if line.recorded else self.models
-                    names[address] = line.client.models()
-                except ChatError:
-                    self.models.pop(address, None)  # a later Tab asks again
-
-            thread = threading.Thread(target=fetch, name="llmvision-models", daemon=True)
-            thread.start()
-            thread.join(seconds)
-        return recorded.get(address) or self.models.get(address, [])
 
     def plan(self, ask: TurnRequest, settings: Settings) -> TurnPlan:
         """Check a prompt. Sends nothing and changes nothing.
@@ -278,7 +259,7 @@ class Session:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
         """
         with self._watched(begun, view, stop) as watched:
-            return self._run(begun, watched, stop)
+            return self._runner.run(begun, watched, stop)
 
     def end_replies(self) -> None:
         """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""
@@ -297,8 +278,8 @@ class Session:
             return
         shown = BroadcastView(view)
         with self._joining:
-            for watcher in self.watchers:
-                _join(shown, watcher, begun.plan.conversation, turn)
+            for listener in self.listeners:
+                _join(shown, listener, begun.plan.conversation, turn)
             self.shown[turn.id] = begun.plan.conversation, shown
         self.stops[turn.id] = stop
         try:
@@ -306,87 +287,13 @@ class Session:
         finally:
             with self._joining:
                 del self.shown[turn.id]
-            shown.leave_watchers()
+            shown.leave_listeners()
             self.stops.pop(turn.id, None)
             self._tell()
 
-    def _run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
-        plan, turn, fallback = begun.plan, begun.turn, begun.fallback
-        conversation, record = plan.conversation, UNRECORDED
-        arrival = ReplyStream(plan.target, view, plan.ask.begun, quiet=not plan.cell_context.interactive)
-        try:
-            if turn is not None:  # before anything is sent, and already within what settles it
-                record = self.journal.begin(conversation, turn.id, fallback)
-            paced: PacedReader[Event] = PacedReader(lambda take: self._produce(plan, take, paced.pause, stop), stop)
-            paced.start()
-            arrival.begin()
-            for frame in paced:
-                arrival.take(frame)
-                record.progress(arrival.length, lambda: arrival.text)
-                paced.interval, paced.eager = view.interval, not arrival.has_words
-            arrival.end(paced.rest(), paced.error, stop)
-        finally:
-            reply = arrival.reply(plan.parameters.max_tokens)
-            if turn is not None:
-                conversation.settle(turn.id, reply, fallback, arrival.left_out)
-                self.arriving.pop(turn.id).set()
-                record.settle()
-            if reply.text or reply.usage is not None:  # else nothing came: refused, failed, interrupted
-                self.spent.setdefault((conversation.name, reply.model or plan.model_name), TokenTotals()).add(reply)
-        outcome = Outcome(
-            reply=reply,
-            conversation=conversation.name,
-            turn=turn.id if turn else None,
-            embedded=plan.target.is_embedded,
-            replayed=arrival.recorded is not None,
-            left_out=arrival.left_out,
-            later_turns=plan.later_turns,
-            notes=plan.ask.notes,
-            format=plan.ask.format,
-            offer=new_cell_from(reply, plan.ask.format),
-            way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
-            error=arrival.error,
-            parent=plan.parent,
-            system=plan.system,
-            prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
-            typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
-            options=plan.ask.options,
-            wanted=plan.target.model or "",
-        )
-        if outcome.is_shown:
-            unkept = filter(None, (self.journal.complaint(conversation), self.connections.complaint()))
-            outcome = outcome._replace(unkept=" ".join(unkept))
-            if turn is not None:
-                self.footers[turn.id] = outcome.facts()
-        arrival.show(outcome)
-        if stop.is_set and outcome.error is None:
-            # Asked for while the complete reply was being set: this cell is done, what would run next is not wanted.
-            return outcome._replace(error=Interrupted("Interrupted."))
-        return outcome
 
-    def _produce(self, plan: TurnPlan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
-        """Read the reply; runs in the reading thread."""
-        self._await_turn_before(plan, take, stop)
-        send(plan, self.connections, take, pause, stop)
-
-    def _await_turn_before(self, plan: TurnPlan, take: Callable[[Event], None], stop: Stop) -> None:
-        """Wait until the reply that this prompt follows has ended: in the background, or in another kernel."""
-        if plan.ask.once or plan.parent is None:
-            return
-        before = self.arriving.get(plan.parent)
-        if before is not None:
-            take("waiting for the reply before it")
-            while not stop.is_set and not before.wait(0.05):
-                pass
-        elif self.journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
-            take("waiting for the reply before it, which arrives in another kernel")
-            while not stop.is_set and self.journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
-                time.sleep(0.05)
-                self.journal.other_kernels.catch_up(plan.conversation)
-
-
-def _join(shown: BroadcastView, watcher: SessionListener, conversation: Conversation, turn: Turn) -> None:
+def _join(shown: BroadcastView, listener: SessionListener, conversation: Conversation, turn: Turn) -> None:
     """Show a reply at a watcher's too, if it watches that conversation."""
     with suppress(Exception):
-        if (other := watcher.view_of(conversation, turn)) is not None:
+        if (other := listener.view_of(conversation, turn)) is not None:
             shown.join(other)

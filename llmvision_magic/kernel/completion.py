@@ -103,7 +103,7 @@ def _models(magics: ChatMagics) -> Iterable[str]:
 
     try:
         settings = magics.settings(magics.session.conversation())
-        return magics.session.offered_models(settings, MODELS_SECONDS)
+        return magics.session.model_list.offered(settings, MODELS_SECONDS)
     except ChatError:
         return ()
 

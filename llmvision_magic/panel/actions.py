@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class Actions:
     """One method ``do_X`` for each request that changes something."""
 
-    def __init__(self, host: PanelHost, showing: TranscriptSync) -> None:
+    def __init__(self, host: PanelHost, sync: TranscriptSync) -> None:
         self._host = host
-        self._showing = showing
+        self._sync = sync
 
     def run(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         """Do what is asked, in that conversation.
@@ -85,10 +85,10 @@ class Actions:
             if (name := f"chat-{number}") not in session.conversations
         )
         session.new(name)
-        self._showing.go_to(name)
+        self._sync.go_to(name)
 
     def do_use(self, request: Request, _: Conversation, __: Stop) -> None:
-        self._showing.go_to(request.name)
+        self._sync.go_to(request.name)
 
     def do_rename(self, request: Request, _: Conversation, __: Stop) -> None:
         self._host.session.rename(request.name, request.to)
@@ -134,7 +134,7 @@ class Actions:
     ) -> None:
         if stop.is_set:
             raise InvalidInput(TAKEN_BACK)
-        if replace is not None and self._showing.busy:
+        if replace is not None and self._sync.busy:
             raise InvalidInput("A reply is still arriving; Stop ends it.")
         session = self._host.session
         ask = TurnRequest(

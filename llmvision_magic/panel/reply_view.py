@@ -11,7 +11,7 @@ from llmvision_magic.rendering import MOST_SHOWN, Block, render, reply_html
 from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome
+    from llmvision_magic.chat.outcome import Outcome
 
 
 class StreamedReplyView:

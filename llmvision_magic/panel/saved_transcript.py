@@ -50,9 +50,9 @@ FOLDED = "The chat panel stands beside the notebook; what was said in it"
 class SavedTranscript:
     """The outputs that keep one panel's transcript."""
 
-    def __init__(self, host: PanelHost, showing: TranscriptSync) -> None:
+    def __init__(self, host: PanelHost, sync: TranscriptSync) -> None:
         self._host = host
-        self._showing = showing
+        self._sync = sync
         self._updates: list[Update] = []
         self._last: dict[str, str] = {}
         self._folded = False
@@ -66,7 +66,7 @@ class SavedTranscript:
             folded: Only a line that unfolds, for the panel stands elsewhere while it lives.
         """
         self._folded = self._folded or folded
-        self._last = kept_bundle(self._showing.conversation, self._showing.pages, folded=self._folded)
+        self._last = kept_bundle(self._sync.conversation, self._sync.pages, folded=self._folded)
         self._updates.append(self._host.publish_updatable(self._last))
 
     def changed(self) -> None:
@@ -80,13 +80,13 @@ class SavedTranscript:
     def _due(self) -> None:
         with self._lock:
             self._timer = None
-        if not self._showing.busy:  # else the reply's end calls again
+        if not self._sync.busy:  # else the reply's end calls again
             self.update()
 
     def update(self) -> None:
         """Bring the outputs up to date now."""
         with suppress(Exception):  # the panel itself is not to suffer
-            bundle = kept_bundle(self._showing.conversation, self._showing.pages, folded=self._folded)
+            bundle = kept_bundle(self._sync.conversation, self._sync.pages, folded=self._folded)
             if bundle != self._last:
                 self._last = bundle
                 for update in self._updates:

@@ -19,8 +19,8 @@ from llmvision_magic.panel.turn_data import (
 from llmvision_magic.settings.turn_options import evaluated_anew
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import ReplyView
     from llmvision_magic.chat.session import Session
+    from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.conversation import Conversation, Turn
 
 MANY = 5

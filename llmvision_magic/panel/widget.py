@@ -16,13 +16,12 @@ from llmvision_magic.hooks import HOOKS
 from llmvision_magic.panel import assets, requests
 from llmvision_magic.panel.actions import Actions
 from llmvision_magic.panel.host import PanelHost
+from llmvision_magic.panel.queries import Queries
 from llmvision_magic.panel.request_queue import RequestQueue
-from llmvision_magic.panel.requests import Request
 from llmvision_magic.panel.saved_transcript import SavedTranscript
 from llmvision_magic.panel.transcript_sync import TranscriptSync
 from llmvision_magic.rendering import stylesheet
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
-from llmvision_magic.threads import in_thread
 
 PARAMETERS = ("model", *REQUEST_PARAMETERS)
 """Settings that the panel has controls for."""
@@ -31,9 +30,6 @@ WRITABLE = (*PARAMETERS, "system")
 """Traits that the page may change."""
 
 CLOSED = "This panel is closed. `%chat panel`, or `ChatPanel()` in Python, shows another."
-
-MODELS_SECONDS = 10.0
-"""Longest wait for a server to say what models it has."""
 
 
 class ChatPanel(anywidget.AnyWidget):
@@ -82,20 +78,13 @@ class ChatPanel(anywidget.AnyWidget):
     def __init__(self, conversation: str | None = None) -> None:
         host: PanelHost = HOOKS.panel_host()
         self._host = host
-        self._showing = TranscriptSync(host.session, conversation, self._send_json, self._refresh)
-        self._errands = RequestQueue(host, Actions(host, self._showing).run, self._send_json)
+        self._sync = TranscriptSync(host.session, conversation, self._send_json, self._refresh)
+        self._queue = RequestQueue(host, Actions(host, self._sync).run, self._send_json)
         self._refreshing = threading.RLock()
         self._refreshed_by: int | None = None
-        self._kept = SavedTranscript(host, self._showing)
+        self._saved = SavedTranscript(host, self._sync)
         self._undock: Callable[[], None] = lambda: None
-        self._answers = {
-            "show": self._answer_show,
-            "stop": self._answer_stop,
-            "text": self._answer_text,
-            "source": self._answer_source,
-            "names": self._answer_names,
-            "models": self._answer_models,
-        }
+        self._queries = Queries(host, self._sync, self._queue, self._send_json, self._tell_state, self._tell_models)
         super().__init__()
         self._own_layout = self.layout
         self.comm._reply_subshell_for = _as_it_came
@@ -104,7 +93,7 @@ class ChatPanel(anywidget.AnyWidget):
         self.observe(self._parameter_set, list(WRITABLE))
         self.observe(self._conversation_set, "conversation")
         self.on_msg(self._on_message)
-        host.session.watch(self._showing)
+        host.session.add_listener(self._sync)
         self._forget = host.watch_closing(self.close)
         self._is_open = True
 
@@ -112,9 +101,9 @@ class ChatPanel(anywidget.AnyWidget):
         """Take the panel away. The conversation stays, and a reply that arrives goes on arriving."""
         if self._is_open:
             self._is_open = False
-            self._host.session.watchers.remove(self._showing)
+            self._host.session.listeners.remove(self._sync)
             self._forget()
-            self._kept.close()
+            self._saved.close()
             self.on_msg(self._on_message, remove=True)
             self.unobserve_all()
             self._undock()
@@ -123,7 +112,7 @@ class ChatPanel(anywidget.AnyWidget):
             self._own_layout.close()
 
     def _ipython_display_(self) -> None:
-        self._kept.show()
+        self._saved.show()
         self.show_widget()
 
     def show_widget(self) -> None:
@@ -141,7 +130,7 @@ class ChatPanel(anywidget.AnyWidget):
             undock: Called when the panel is closed, to take its place away.
         """
         self._undock = undock
-        self._kept.show(folded=True)
+        self._saved.show(folded=True)
 
     # -- traits -------------------------------------------------------------------------------------------------------
 
@@ -163,13 +152,13 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _refresh(self) -> None:
         """Bring what stands around the transcript up to date."""
-        session, conversation = self._host.session, self._showing.conversation
+        session, conversation = self._host.session, self._sync.conversation
         with self._taking_over():
             self.conversation = conversation.name
             self.conversations = [
                 {"name": one.name, "turns": len(one.path())} for one in list(session.conversations.values())
             ]
-            self.busy = self._showing.busy
+            self.busy = self._sync.busy
             self.system = conversation.system
             for name in PARAMETERS:
                 value = conversation.settings.get(name)
@@ -188,7 +177,7 @@ class ChatPanel(anywidget.AnyWidget):
                 }
             except ChatError as error:  # a value of the environment that is none; asking says it too
                 self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
-        self._kept.changed()
+        self._saved.changed()
 
     @traitlets.validate(*PARAMETERS)
     def _checked(self, proposal: Any) -> object:
@@ -213,7 +202,7 @@ class ChatPanel(anywidget.AnyWidget):
     def _parameter_set(self, change: Any) -> None:
         if self._is_refreshing:
             return
-        conversation = self._showing.conversation
+        conversation = self._sync.conversation
         if change["name"] == "system":
             conversation.system = change["new"]
         else:
@@ -222,7 +211,7 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _conversation_set(self, change: Any) -> None:
         if not self._is_refreshing:
-            self._showing.go_to(change["new"])
+            self._sync.go_to(change["new"])
             self._host.session.note()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -241,49 +230,24 @@ class ChatPanel(anywidget.AnyWidget):
         if self.comm is not None:
             self.send(message)
 
+    def _tell_state(self) -> None:
+        """Send all values anew, to a page that may know old ones."""
+        with self._refreshing:  # else an old value could overtake what another thread changes meanwhile
+            self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
+
+    def _tell_models(self, models: list[str]) -> None:
+        self.models = models
+
     def _on_message(self, _: object, content: object, buffers: Sequence[object]) -> None:
         key = requests.key_of(content)
         try:
             request = requests.parse(content, buffers)
-            if request.do in self._answers:
-                self._answers[request.do](request)
-            else:
+            if not self._queries.try_answer(request):
                 named = request.conversation
-                shown = self._host.session.conversation(named) if named else self._showing.conversation
-                self._errands.take(request, shown)
+                shown = self._host.session.conversation(named) if named else self._sync.conversation
+                self._queue.take(request, shown)
         except ChatError as error:
             self._send_json({"kind": "sorry", "key": key, "text": str(error)})
-
-    # What changes nothing is answered at once, also while a cell runs.
-
-    def _answer_show(self, request: Request) -> None:
-        if request.again:  # its connection was away, and so it may know old values
-            with self._refreshing:  # else an old value could overtake what another thread changes meanwhile
-                self.send_state([name for name in self.keys if not name.startswith("_") and name != "panel_id"])
-        self._showing.show(request.before, request.count)
-
-    def _answer_stop(self, request: Request) -> None:
-        self._errands.take_back()
-        self._showing.stop()
-        self._send_json({"kind": "done", "key": request.key})
-
-    def _answer_text(self, request: Request) -> None:
-        turn = self._showing.conversation.turns.get(request.turn)
-        self._send_json({"kind": "text", "turn": request.turn, "text": turn.text if turn else ""})
-
-    def _answer_source(self, request: Request) -> None:
-        self._send_json({"kind": "source", "turn": request.turn, **self._showing.source(request.turn)})
-
-    def _answer_names(self, request: Request) -> None:
-        self._send_json({"kind": "names", "key": request.key, "names": self._host.names(request.text)})
-
-    def _answer_models(self, request: Request) -> None:
-        def fetch() -> None:
-            settings = self._host.settings(self._showing.conversation)
-            self.models = self._host.session.offered_models(settings, MODELS_SECONDS)
-            self._send_json({"kind": "done", "key": request.key})
-
-        in_thread(fetch, "llmvision-panel-models").start()
 
 
 def _as_it_came(data: object, subshell: str | None) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llmvision_magic.backends.target import Target
+from llmvision_magic.chat.outcome import Outcome
 from llmvision_magic.chat.pacing import Frame
-from llmvision_magic.chat.reply_stream import Outcome, ReplyStream, RequestSent
+from llmvision_magic.chat.reply_stream import ReplyStream, RequestSent
 from llmvision_magic.messages import Delta
 
 TARGET = Target("http://host/v1", "test", None, "m", "test")

@@ -343,7 +343,7 @@ def test_panel_of_a_named_conversation_stays_with_it(kernel, chat_server):
 
 def test_closing_leaves_nothing_behind(kernel, chat_server):
     """No watcher, no comm, no thread, no callback; the conversation stays."""
-    count = "[len(get_ipython()._llmvision_magic.magics.session.watchers), __import__('threading').active_count(), "
+    count = "[len(get_ipython()._llmvision_magic.magics.session.listeners), __import__('threading').active_count(), "
     count += "len(__import__('comm').get_comm_manager().comms), len(get_ipython()._llmvision_magic.magics._closing)]"
     kernel.ok("%%chat\nfirst")
     kernel.ok("from llmvision_magic import ChatPanel\nChatPanel().close()")  # the first loads what widgets need

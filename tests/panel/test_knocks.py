@@ -107,7 +107,7 @@ def test_panel_of_a_cell_that_is_run_again_is_closed(kernel, chat_server):
     kernel.ok("%chat panel", cell_id="other")
     for _ in range(5):
         kernel.ok("%chat panel", cell_id="one")
-    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.watchers)") == 2
+    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.listeners)") == 2
 
 
 def test_request_that_is_sent_again_is_done_once(kernel, page, chat_server):

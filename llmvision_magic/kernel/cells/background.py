@@ -25,9 +25,10 @@ from llmvision_magic.stop import Stop
 from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.plan import StartedTurn, TurnRequest
-    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
     from llmvision_magic.chat.session import Session
+    from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.settings import Settings
 
 ENDING = 1.0

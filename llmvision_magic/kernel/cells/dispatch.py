@@ -17,9 +17,10 @@ from llmvision_magic.kernel.execute_request import (
 )
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.plan import TurnRequest
-    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
     from llmvision_magic.chat.session import Session
+    from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.cells.background import BackgroundReplies
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter

@@ -22,8 +22,8 @@ from llmvision_magic.rendering.comparison_table import Column, columns_html, com
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.plan import StartedTurn
-    from llmvision_magic.chat.reply_stream import Outcome
     from llmvision_magic.chat.session import Session
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter
     from llmvision_magic.kernel.views.publishing import UpdatableOutput

@@ -12,7 +12,7 @@ from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, stat
 from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome
+    from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.messages import Content
 
 

@@ -16,7 +16,7 @@ from llmvision_magic.rendering import Block, Footer, blocks_bundle, render, repl
 from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome
+    from llmvision_magic.chat.outcome import Outcome
 
 INTERVAL = 0.4
 """Seconds between updates: each replaces what is shown, and the front end sets it anew."""

@@ -14,7 +14,8 @@ from llmvision_magic.kernel.views.terminal_markdown import Lines, drawn
 from llmvision_magic.rendering import Block, Blocks, plain_for_terminal
 
 if TYPE_CHECKING:
-    from llmvision_magic.chat.reply_stream import Outcome, ReplyView
+    from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.chat.view import ReplyView
 
 
 def view_for(stream: TextIO, *, as_text: bool = False) -> ReplyView:

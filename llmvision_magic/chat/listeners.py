@@ -1,4 +1,4 @@
-"""Who looks on: a reply is shown where it was asked for, and wherever else its conversation is being watched."""
+"""Who looks on: a reply is shown where it was asked for, and wherever else its conversation is shown."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SessionListener(Protocol):
         """Conversations, their branches or their settings may be others now."""
 
     def view_of(self, conversation: Conversation, turn: Turn) -> ReplyView | None:
-        """Where to show the reply of a turn that is being asked; None when it is not watched."""
+        """Where to show the reply of a turn that is being asked; None when this one does not show it."""
 
 
 class NullView:
-    """The view of somebody who asks and is a watcher too: the watcher shows the reply."""
+    """The view of somebody who asks and is a listener too: the listener shows the reply."""
 
     interval = INTERVAL
 
@@ -50,7 +50,7 @@ class NullView:
 
 
 class BroadcastView:
-    """One view made of the asker's and the watchers'. What fails at a watcher's is the watcher's own affair."""
+    """One view made of that of who asks and those of the listeners. What fails at a listener is its own affair."""
 
     def __init__(self, view: ReplyView) -> None:
         self._view = view
@@ -61,7 +61,7 @@ class BroadcastView:
         self._lock = threading.RLock()
 
     def join(self, other: ReplyView) -> None:
-        """Show it at a watcher's too, from its beginning. Any thread may call."""
+        """Show it at a listener's too, from its beginning. Any thread may call."""
         with self._lock, suppress(Exception):
             if self._texts:
                 other.add("".join(self._texts))
@@ -74,7 +74,7 @@ class BroadcastView:
 
     @property
     def interval(self) -> float:
-        """Seconds from one frame to the next, as the asker's view wants it."""
+        """Seconds from one frame to the next, as the view of who asks wants it."""
         return self._view.interval
 
     def _each(self, show: Callable[[ReplyView], None]) -> None:
@@ -90,7 +90,7 @@ class BroadcastView:
             self._ended = True
 
     def leave_listeners(self) -> None:
-        """Stop showing at the watchers'; they may have been told of the end already."""
+        """Stop showing at the listeners'; they may have been told of the end already."""
         self._end(lambda view: view.leave())
 
     def prepare(self) -> None:

@@ -132,7 +132,7 @@ class Session:
             self.journal.other_kernels.catch_up(conversation)
 
     def note(self) -> None:
-        """Bring what may have changed into the journal, a conversation's head, settings and name; tell the watchers."""
+        """Bring what may have changed of each conversation (head, settings, name) to the journal; tell the listeners."""
         for conversation in list(self.conversations.values()):
             self.journal.note(conversation)
         self._tell()
@@ -143,7 +143,7 @@ class Session:
                 listener.changed()
 
     def add_listener(self, listener: SessionListener) -> None:
-        """Have a watcher see what happens from now on, and the replies that arrive."""
+        """Have a listener see what happens from now on, and the replies that arrive."""
         with self._joining:
             self.listeners.append(listener)
             for turn_id, (conversation, shown) in self.shown.items():
@@ -258,8 +258,8 @@ class Session:
         Returns:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
         """
-        with self._watched(begun, view, stop) as watched:
-            return self._runner.run(begun, watched, stop)
+        with self._with_listeners(begun, view, stop) as shown:
+            return self._runner.run(begun, shown, stop)
 
     def end_replies(self) -> None:
         """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""
@@ -270,8 +270,8 @@ class Session:
             time.sleep(0.01)
 
     @contextmanager
-    def _watched(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Iterator[ReplyView]:
-        """The view joined with those of the watchers, while the reply arrives."""
+    def _with_listeners(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Iterator[ReplyView]:
+        """The view joined with those of the listeners, while the reply arrives."""
         turn = begun.turn
         if turn is None:  # nobody's history: nobody else's affair
             yield view
@@ -293,7 +293,7 @@ class Session:
 
 
 def _join(shown: BroadcastView, listener: SessionListener, conversation: Conversation, turn: Turn) -> None:
-    """Show a reply at a watcher's too, if it watches that conversation."""
+    """Show a reply at a listener's too, if it watches that conversation."""
     with suppress(Exception):
         if (other := listener.view_of(conversation, turn)) is not None:
             shown.join(other)

@@ -16,7 +16,7 @@ from llmvision_magic.chat.sending import send
 from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.chat.view import ReplyView
 from llmvision_magic.errors import Interrupted
-from llmvision_magic.journal import UNRECORDED, Journal
+from llmvision_magic.journal import NO_WRITER, Journal
 from llmvision_magic.stop import Stop
 
 
@@ -50,7 +50,7 @@ class TurnRunner:
         Whatever happens after the first text arrived, the text is in the history and in the outcome.
         """
         plan, turn, fallback = begun.plan, begun.turn, begun.fallback
-        conversation, record = plan.conversation, UNRECORDED
+        conversation, record = plan.conversation, NO_WRITER
         arrival = ReplyStream(plan.target, view, plan.ask.begun, quiet=not plan.cell_context.interactive)
         try:
             if turn is not None:  # before anything is sent, and already within what settles it

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from llmvision_magic.journal.journal import Journal
 from llmvision_magic.journal.location import THIS_PROCESS, JournalLocation, KernelIdentity, place_from
-from llmvision_magic.journal.turn_record import UNRECORDED, TurnRecord
+from llmvision_magic.journal.turn_writer import NO_WRITER, TurnWriter
 from llmvision_magic.journal.unavailable import JournalUnavailable
 
 __all__ = [
+    "NO_WRITER",
     "THIS_PROCESS",
-    "UNRECORDED",
     "Journal",
     "JournalLocation",
     "JournalUnavailable",
     "KernelIdentity",
-    "TurnRecord",
+    "TurnWriter",
     "place_from",
 ]

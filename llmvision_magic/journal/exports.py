@@ -16,7 +16,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import turn_record
 from llmvision_magic.journal.turn_texts import prompt_words, reply_of, when
 from llmvision_magic.messages import text_of
-from llmvision_magic.settings.turn_options import SAYABLE, written
+from llmvision_magic.settings.turn_options import LINE_SETTINGS, options_line
 from llmvision_magic.text_files import shown_path, write_atomically
 
 
@@ -87,8 +87,8 @@ def notebook(conversation: Conversation) -> str:
             options += f" -s {shlex.quote(' '.join((system or '').split()))}"
         words = text_of(turn.prompt)
         raw = " --raw" if "{{" in words else ""
-        asked = {name: value for name, value in (turn.options or {}).items() if name in (*SAYABLE, "format")}
-        line = f"%%chat{options}{written(asked)}{raw}"
+        asked = {name: value for name, value in (turn.options or {}).items() if name in (*LINE_SETTINGS, "format")}
+        line = f"%%chat{options}{options_line(asked)}{raw}"
         cells.append(_cell(turn.id, f"{line}\n{words}", [_output(conversation, turn)]))
         options = ""
     document = {

@@ -13,7 +13,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.journal_file import HURRY, PATIENCE, JournalFile
 from llmvision_magic.journal.location import NOWHERE, JournalLocation, KernelIdentity
 from llmvision_magic.journal.other_kernels import OtherKernels
-from llmvision_magic.journal.turn_record import TurnRecord
+from llmvision_magic.journal.turn_writer import TurnWriter
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -51,14 +51,14 @@ class Journal:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def begin(self, conversation: Conversation, turn_id: str, fallback: str | None) -> TurnRecord:
+    def begin(self, conversation: Conversation, turn_id: str, fallback: str | None) -> TurnWriter:
         """Write a turn that has just begun. When this returns it is on disk, if it can be.
 
         Args:
             fallback: The head to go back to when the turn ends without text.
         """
         self.keep(conversation, {turn_id: fallback})
-        return TurnRecord(
+        return TurnWriter(
             self.announce,
             lambda text: self._write_text(conversation, turn_id, text),
             lambda: self.keep(conversation, {turn_id: None}),

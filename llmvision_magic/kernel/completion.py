@@ -108,7 +108,7 @@ def _models(magics: ChatMagics) -> Iterable[str]:
         return ()
 
 
-def matched(magics: ChatMagics, context: CompletionContext) -> dict[str, object]:
+def completions_for(magics: ChatMagics, context: CompletionContext) -> dict[str, object]:
     """What IPython's completer is told, for a line or a first line of ours; nothing elsewhere."""
     line = context.text_until_cursor
     if context.cursor_line != 0 and line.lstrip().startswith("%%"):

@@ -103,9 +103,9 @@ def _matcher_for(magics: ChatMagics) -> Any:
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def llmvision_matcher(context: CompletionContext) -> dict[str, object]:
-        from llmvision_magic.kernel.completion import matched
+        from llmvision_magic.kernel.completion import completions_for
 
-        return matched(magics, context)
+        return completions_for(magics, context)
 
     return llmvision_matcher
 

@@ -75,7 +75,7 @@ class KernelPanelHost:
         else:
             self._shell.kernel.io_loop.add_callback(action)
 
-    def watch_closing(self, close: Callable[[], None]) -> Callable[[], None]:
+    def on_close(self, close: Callable[[], None]) -> Callable[[], None]:
         """Have `close` called when the extension is unloaded; the function returned takes it back."""
         return self._magics.when_closed(close)
 

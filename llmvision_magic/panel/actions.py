@@ -11,7 +11,7 @@ from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
 from llmvision_magic.panel.request_queue import TAKEN_BACK
 from llmvision_magic.prompt import ComposedPrompt
-from llmvision_magic.settings.turn_options import SAYABLE, Options, is_raw
+from llmvision_magic.settings.turn_options import LINE_SETTINGS, Options, is_raw
 from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Actions:
             begun=begun,
             options=options,
         )
-        given = {name: value for name, value in options.items() if name in SAYABLE}
+        given = {name: value for name, value in options.items() if name in LINE_SETTINGS}
         begins = session.begin(ask, self._host.settings(conversation, given))
         if begins.turn is not None:  # from now on it can be stopped, though its thread has yet to start
             session.stops[begins.turn.id] = stop

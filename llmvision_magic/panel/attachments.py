@@ -12,7 +12,7 @@ from llmvision_magic.panel.requests import File
 from llmvision_magic.prompt import ComposedPrompt, NotebookValues, compose
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.value_text import fenced
-from llmvision_magic.settings.turn_options import BESIDE, FILES, Options, text_beside
+from llmvision_magic.settings.turn_options import FILES, FILES_LENGTH, Options, files_text
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Turn
@@ -37,7 +37,7 @@ def beside(turn: Turn) -> EarlierFiles:
     options = turn.options or {}
     parts = () if "image" in options or isinstance(turn.prompt, str) else turn.prompt
     images = tuple(part for part in parts if part.get("type") != "text")
-    return EarlierFiles(text_beside(options, text_of(turn.prompt)), images)
+    return EarlierFiles(files_text(options, text_of(turn.prompt)), images)
 
 
 def with_files(
@@ -61,7 +61,7 @@ def with_files(
     text = "\n\n".join(filter(None, [before.text, *(values.mask(_text(file)) for file in written)]))
     if text:
         names = cast("list[object]", options.get(FILES, []))
-        options = {**options, FILES: [*names, *(file.name for file in written)], BESIDE: len(text)}
+        options = {**options, FILES: [*names, *(file.name for file in written)], FILES_LENGTH: len(text)}
     images = [] if isinstance(asked, str) else [part for part in asked if part.get("type") != "text"]
     images += [*before.images, *(_image(file) for file in files if file.kind.startswith("image/"))]
     text = "\n\n".join(filter(None, [text_of(asked), text]))

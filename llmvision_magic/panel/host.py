@@ -40,7 +40,7 @@ class PanelHost(Protocol):
         Messages of widgets may come in a thread of their own (a subshell, JEP 91), while a cell runs.
         """
 
-    def watch_closing(self, close: Callable[[], None]) -> Callable[[], None]:
+    def on_close(self, close: Callable[[], None]) -> Callable[[], None]:
         """Have `close` called when the extension is unloaded.
 
         Returns:

@@ -16,7 +16,7 @@ from llmvision_magic.panel.turn_data import (
     signature,
     typed_text,
 )
-from llmvision_magic.settings.turn_options import evaluated_anew
+from llmvision_magic.settings.turn_options import attached_expressions
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session
@@ -81,7 +81,7 @@ class TranscriptSync:
         arriving = self._session.arriving
         return next((turn.id for turn in reversed(shown_turns(self.conversation)) if turn.id in arriving), "")
 
-    # -- as a watcher -------------------------------------------------------------------------------------------------
+    # -- as a listener ------------------------------------------------------------------------------------------------
 
     def changed(self) -> None:
         """Send what is other than the page knows it."""
@@ -179,7 +179,7 @@ class TranscriptSync:
         turn = self.conversation.turns.get(turn_id)
         if turn is None:
             return {"text": "", "raw": False, "anew": ""}
-        return {"text": typed_text(turn), "raw": has_raw_braces(turn), "anew": evaluated_anew(turn.options or {})}
+        return {"text": typed_text(turn), "raw": has_raw_braces(turn), "anew": attached_expressions(turn.options or {})}
 
     def _turn(self, turn: Turn, number: int, group: list[str]) -> Json:
         view = self._arriving.get(turn.id)

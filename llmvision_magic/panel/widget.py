@@ -94,7 +94,7 @@ class ChatPanel(anywidget.AnyWidget):
         self.observe(self._conversation_set, "conversation")
         self.on_msg(self._on_message)
         host.session.add_listener(self._sync)
-        self._forget = host.watch_closing(self.close)
+        self._forget = host.on_close(self.close)
         self._is_open = True
 
     def close(self) -> None:

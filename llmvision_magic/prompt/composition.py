@@ -10,10 +10,10 @@ from pathlib import Path
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content
 from llmvision_magic.prompt.expressions import Expression, ExpressionError, split, try_compile
+from llmvision_magic.prompt.formatters import bounded, shown
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.tracebacks import CellNamer
 from llmvision_magic.prompt.value_text import ValueText, counted, fenced, in_line, told
-from llmvision_magic.prompt.values import bounded, shown
 from llmvision_magic.settings.secrets import Masker
 
 LIMIT = 4000

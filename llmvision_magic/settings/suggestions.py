@@ -8,11 +8,11 @@ from collections.abc import Iterable
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word that begins so, or is most like it: " Did you mean `x`?", or nothing."""
     known = list(known)
-    close = begun_by(word, known) or closest(word, known, 0.5)
+    close = starting_with(word, known) or closest(word, known, 0.5)
     return f" Did you mean `{close}`?" if close else ""
 
 
-def begun_by(word: str, known: Iterable[str]) -> str:
+def starting_with(word: str, known: Iterable[str]) -> str:
     """The first known word that begins with `word`, of two letters at least; else ""."""
     return next((one for one in known if one.startswith(word)), "") if len(word) > 1 else ""
 

@@ -23,18 +23,18 @@ Options = Mapping[str, object]
 
 _TEXTS, _SWITCHES, _LISTS = ("system", "out", "format"), ("raw", "background"), ("attach", "image")
 
-FILES, BESIDE = "files", "beside"
+FILES, FILES_LENGTH = "files", "beside"
 """Options of a prompt with files, which no line can give: their names, and how many characters at the end of what was
 sent are of them."""
 
-SAYABLE = {name: setting for name, setting in BY_NAME.items() if setting.flags}
+LINE_SETTINGS = {name: setting for name, setting in BY_NAME.items() if setting.flags}
 """The settings that a line can give. Of others, the server's address among them, a file says nothing."""
 
 _FLAGS = {"system": "-s", "out": "-o", "format": "-f", "raw": "--raw", "background": "--background"}
 _FLAGS |= {"attach": "-a", "image": "-i"}
 
 
-def joined(before: Options, said: Options) -> dict[str, object]:
+def merge_options(before: Options, said: Options) -> dict[str, object]:
     """Options with others that are stronger; further parameters are joined one by one."""
     options = {**before, **said}
     if isinstance(old := before.get("param"), Mapping) and isinstance(new := said.get("param"), Mapping):
@@ -55,22 +55,22 @@ def options_from(value: object) -> dict[str, object] | None:
         raise ValueError("the options of a turn are expected as an object")
     options: dict[str, object] = {}
     for name, one in value.items():
-        if name in SAYABLE:
-            options[name] = parse_value(SAYABLE[name], one)
+        if name in LINE_SETTINGS:
+            options[name] = parse_value(LINE_SETTINGS[name], one)
         elif name in _FLAGS and not _is_of_its_kind(name, one):
             raise ValueError(f"the option {name!r} of a turn is not of its kind")
         elif (
             name in _FLAGS
             or (name == FILES and _is_of_its_kind(name, one))
-            or (name == BESIDE and type(one) is int and one >= 0)
+            or (name == FILES_LENGTH and type(one) is int and one >= 0)
         ):
             options[name] = one
     return options
 
 
-def text_beside(options: Options, sent: str) -> str:
+def files_text(options: Options, sent: str) -> str:
     """The text of files in what was sent."""
-    length = options.get(BESIDE)
+    length = options.get(FILES_LENGTH)
     return sent[-length:] if isinstance(length, int) and length > 0 else ""
 
 
@@ -83,9 +83,9 @@ def is_raw(options: Options, typed: str | None, sent: str) -> bool:
     return bool(options.get("raw")) or (typed is None and "{{" in sent)
 
 
-def evaluated_anew(options: Options) -> str:
+def attached_expressions(options: Options) -> str:
     """The options whose expressions are evaluated when it is asked anew, as they are typed."""
-    return written({name: options[name] for name in _LISTS if options.get(name)}).strip()
+    return options_line({name: options[name] for name in _LISTS if options.get(name)}).strip()
 
 
 def _is_of_its_kind(name: str, value: object) -> bool:
@@ -96,11 +96,11 @@ def _is_of_its_kind(name: str, value: object) -> bool:
     return isinstance(value, str) and (name != "format" or value in get_args(Format))
 
 
-def written(options: Options) -> str:
+def options_line(options: Options) -> str:
     """The options as they are typed on a line, each with a space before it."""
     words: list[str] = []
     for name, value in options.items():
-        if name in (FILES, BESIDE):
+        if name in (FILES, FILES_LENGTH):
             continue
         if name == "stream":
             words += [] if value else ["--no-stream"]
@@ -114,7 +114,7 @@ def written(options: Options) -> str:
         elif name == "param" and isinstance(value, Mapping):
             words += [_word("--param", f"{key}={json.dumps(one, ensure_ascii=False)}") for key, one in value.items()]
         else:
-            flag = _FLAGS[name] if name in _FLAGS else SAYABLE[name].flags[0]
+            flag = _FLAGS[name] if name in _FLAGS else LINE_SETTINGS[name].flags[0]
             words += [_word(flag, one) for one in (value if isinstance(value, list | tuple) else [value])]
     return "".join(f" {word}" for word in words)
 

@@ -415,20 +415,6 @@ EDGE = (
 )
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        *("errors", "messages", "stop", "settings", "conversation", "pacing", "fitting", "session", "arrival", "wire"),
-        *("rendering", "keys", "connections", "client", "local", "prompt", "offering", "journal", "journal.database"),
-        *("recording", "recording.differences", "asker"),
-        *("journal.exports", "journal.page", "journal.notebooks", "journal.reading", "journal.searching"),
-    ],
-)
-def test_only_the_edge_knows_ipython(room):
-    """Each room of the core, imported alone, in a fresh process."""
-    assert fresh(f"import sys, llmvision_magic.{room}\n{EDGE}") == "[]"
-
-
 def test_program_without_ipython(chat_server):
     """The whole way of a request, text and rendered reply included."""
     code = (

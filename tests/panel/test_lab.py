@@ -408,13 +408,13 @@ def test_two_panels_agree(page: Page, lab: Lab, chat_server):
         assert panels.nth(0).locator(".lp-reply").text_content() == panels.nth(1).locator(".lp-reply").text_content()
 
 
-BESIDE = """import ipywidgets as widgets
+FILES_LENGTH = """import ipywidgets as widgets
 from llmvision_magic import ChatPanel
 widgets.HBox([ChatPanel(), widgets.Label("beside")])"""
 
 
 def test_panel_in_a_row_of_widgets_has_the_room_that_is_left(page: Page, lab: Lab, chat_server):
-    with opened(page, lab, BESIDE) as there:
+    with opened(page, lab, FILES_LENGTH) as there:
         there.notebook.wait_idle()
         row = page.locator(".widget-hbox")
         row.locator(".llmvm-panel").wait_for()

@@ -63,7 +63,7 @@ class BackgroundReply:
         return f"- {self.number} · {self.conversation} · {code_span(self.words)}"
 
 
-class BackgroundReplies:
+class BackgroundRunner:
     """The replies that arrive in the background of one kernel."""
 
     def __init__(self, session: Session, shell: Shell) -> None:
@@ -107,17 +107,17 @@ class BackgroundReplies:
 
     def _view(
         self, number: int, words: str, bind: Callable[[Outcome], None], *, as_text: bool
-    ) -> SingleOutputView | PrintedAtEnd:
+    ) -> SingleOutputView | PrintedAtEndView:
         if not hasattr(self._shell, "kernel"):
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
-            return PrintedAtEnd(f"{number} · {words}", bind, as_text=as_text)
+            return PrintedAtEndView(f"{number} · {words}", bind, as_text=as_text)
         display_id = uuid.uuid4().hex[:12]
         where = f"arriving in the background, %chat stop {number} ends it"
         view = SingleOutputView(updater(self._shell.display_pub, display_id), bind, where, as_text=as_text)
         self._shell.display_pub.publish(view.bundle(), transient={"display_id": display_id})
         return view
 
-    def _run(self, number: int, begun: StartedTurn, view: SingleOutputView | PrintedAtEnd, stop: Stop) -> None:
+    def _run(self, number: int, begun: StartedTurn, view: SingleOutputView | PrintedAtEndView, stop: Stop) -> None:
         try:
             outcome = self._session.run(begun, view, stop)
             if outcome.error is not None and not outcome.error_is_shown:
@@ -159,7 +159,7 @@ class BackgroundReplies:
         self._end(list(self._arriving.values()))
 
 
-class PrintedAtEnd:
+class PrintedAtEndView:
     """Prints one reply on the terminal when it has ended: above the prompt, if that is waiting for input.
 
     Args:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session
     from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.conversation import Conversation
-    from llmvision_magic.kernel.cells.background import BackgroundReplies
+    from llmvision_magic.kernel.cells.background import BackgroundRunner
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter
     from llmvision_magic.kernel.cells.option_parsing import CellOptions
     from llmvision_magic.settings import Settings
@@ -42,7 +42,7 @@ class Dispatcher:
         self._shell = shell
         self._session = session
         self._settings = settings
-        self._background: BackgroundReplies | None = None
+        self._background: BackgroundRunner | None = None
 
     def submit(self, ask: TurnRequest, options: CellOptions, stop: Stop) -> None:
         """Ask as the line says: now, in the background, with several values, or only show what would be sent.
@@ -81,9 +81,9 @@ class Dispatcher:
 
     def _ask_in_background(self, ask: TurnRequest, options: CellOptions) -> None:
         if self._background is None:
-            from llmvision_magic.kernel.cells.background import BackgroundReplies
+            from llmvision_magic.kernel.cells.background import BackgroundRunner
 
-            self._background = BackgroundReplies(self._session, self._shell)
+            self._background = BackgroundRunner(self._session, self._shell)
         settings = self._settings(self._conversation(ask), options.given)
         self._background.ask(ask, settings, options.out)
 

@@ -14,7 +14,7 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import EXPRESSIONS, KNOWN_FLAGS, OPTIONS, Option
 from llmvision_magic.settings import SETTINGS
 from llmvision_magic.settings.parsing import parse_value
-from llmvision_magic.settings.suggestions import begun_by, closest, nearest
+from llmvision_magic.settings.suggestions import closest, nearest, starting_with
 from llmvision_magic.settings.turn_options import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _nearest_flag(flag: str) -> str:
     """A hint that names the nearest option. The dashes, which are alike in all, do not count."""
     names = [one.lstrip("-") for one in KNOWN_FLAGS if one.startswith("--")]
     word = flag.lstrip("-").replace("_", "-").lower()
-    close = begun_by(word, names) or closest(word, names, 0.55)
+    close = starting_with(word, names) or closest(word, names, 0.55)
     return f" Did you mean `--{close}`?" if close else ""
 
 

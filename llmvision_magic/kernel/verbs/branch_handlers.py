@@ -14,7 +14,7 @@ from llmvision_magic.kernel.cells.option_parsing import CellOptions, parse_cell_
 from llmvision_magic.kernel.markdown import code_span, counted, first_words
 from llmvision_magic.kernel.verbs.history_pages import history_page, tree_page
 from llmvision_magic.messages import image_count, text_of
-from llmvision_magic.settings.turn_options import SAYABLE, is_raw, joined, text_beside, written
+from llmvision_magic.settings.turn_options import LINE_SETTINGS, files_text, is_raw, merge_options, options_line
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.verbs.host import VerbHost
@@ -106,12 +106,12 @@ class BranchHandlers:
         if turn is None:
             raise InvalidInput(f"There is nothing to edit: {_nothing_asked(conversation)}")
         options, sent = dict(turn.options or {}), text_of(turn.prompt)
-        typed = None if text_beside(options, sent) else turn.typed  # a cell cannot attach the files anew
+        typed = None if files_text(options, sent) else turn.typed  # a cell cannot attach the files anew
         if is_raw(options, typed, sent):
             options["raw"] = True
         prompt = sent if typed is None else typed
         place = conversation.short_id(turn.id)  # not its number, which means another turn on another branch
-        self.host.next_cell(f"%%chat -n {conversation.name} --replace {place}{written(options)}\n{prompt}")
+        self.host.next_cell(f"%%chat -n {conversation.name} --replace {place}{options_line(options)}\n{prompt}")
         numbers = {one.id: number for number, one in enumerate(conversation.path(), 1)}
         name = f"turn {numbers[turn.id]}" if turn.id in numbers else f"turn `{place}`"
         told = f"The prompt of {name} stands below, to be changed; running it replaces the turn."
@@ -129,8 +129,8 @@ class BranchHandlers:
 
     def _ask_again(self, verb: str, conversation: Conversation, turn: Turn, said: CellOptions, begun: str = "") -> None:
         """Ask as the turn was asked; what the verb's own line says is stronger."""
-        options = joined(turn.options or {}, said.kept)
-        line = asked_again(options, said)
+        options = merge_options(turn.options or {}, said.kept)
+        line = options_for_retry(options, said)
         if line.background and line.format in ("code", "correction"):
             raise InvalidInput(
                 f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
@@ -150,10 +150,10 @@ class BranchHandlers:
         self.host.submit(ask, line)
 
 
-def asked_again(options: Mapping[str, object], said: CellOptions) -> CellOptions:
+def options_for_retry(options: Mapping[str, object], said: CellOptions) -> CellOptions:
     """The line to ask with: a verb's own, with the settings, the format and the variable from the turn's options."""
     line = copy(said)
-    line.given = {name: value for name, value in options.items() if name in SAYABLE}
+    line.given = {name: value for name, value in options.items() if name in LINE_SETTINGS}
     line.out = cast("str | None", options.get("out"))
     line.format = cast("Format", options.get("format", "markdown"))
     return line

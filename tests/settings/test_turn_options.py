@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmvision_magic.kernel.cells.option_parsing import parse_cell_options
-from llmvision_magic.settings.turn_options import joined, options_from, written
+from llmvision_magic.settings.turn_options import merge_options, options_from, options_line
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from llmvision_magic.settings.turn_options import joined, options_from, written
 def test_line_written_anew_says_the_same(line: str, canonical: str | None):
     """Quotes, signs and JSON; where the turn went is not kept with it."""
     kept = parse_cell_options(line).kept
-    again = written(kept)
+    again = options_line(kept)
     assert canonical is None or again == f" {canonical}"
     assert parse_cell_options(again).kept == kept
 
@@ -47,7 +47,7 @@ words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12).f
 def test_any_text_survives_the_line(texts: dict[str, str], stop: list[str], param: dict[str, object]):
     """Whatever stands in it, but line ends."""
     options = options_from({**texts, **({"stop": stop} if stop else {}), **({"param": param} if param else {})})
-    assert parse_cell_options(written(options)).kept == options
+    assert parse_cell_options(options_line(options)).kept == options
 
 
 def test_options_survive_json():
@@ -61,7 +61,7 @@ def test_stronger_options_and_those_that_are_joined():
     """A verb's line over the turn's; parameters one by one."""
     before = {"temperature": 0.2, "stop": ("a", "b"), "param": {"seed": 1, "top_k": 2}}
     said = {"stop": ("c",), "param": {"seed": 3}, "model": "m"}
-    assert joined(before, said) == {
+    assert merge_options(before, said) == {
         "temperature": 0.2,
         "stop": ("c",),
         "param": {"seed": 3, "top_k": 2},

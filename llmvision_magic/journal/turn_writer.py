@@ -13,7 +13,7 @@ SHORT = 0.2
 """Seconds of a reply that is over before anybody can look for it: until then this kernel is not shown to be alive."""
 
 
-class TurnRecord:
+class TurnWriter:
     """One turn on its way to disk; made by `Journal.begin`.
 
     Args:
@@ -54,7 +54,7 @@ class TurnRecord:
         self._settle()
 
 
-class _Unrecorded(TurnRecord):
+class _NoWriter(TurnWriter):
     """For what is not kept."""
 
     def __init__(self) -> None:
@@ -67,4 +67,4 @@ class _Unrecorded(TurnRecord):
         pass
 
 
-UNRECORDED: TurnRecord = _Unrecorded()
+NO_WRITER: TurnWriter = _NoWriter()

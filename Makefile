@@ -5,7 +5,7 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: demo test check lint types unit notebooks browser specifications bench clean
+.PHONY: demo test check lowest lint types unit notebooks browser specifications bench clean
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
@@ -18,6 +18,10 @@ test: .venv/test.done browser specifications
 # While one works: everything that needs neither a browser nor the embedded model.
 check: .venv/test.done lint types
 	$(BIN)/python -m pytest -m "not browser and not model" -q
+
+# The tests of `make check` with the oldest versions that pyproject.toml allows. Linter and type checker run once, in .venv.
+lowest: .venv-lowest/test.done
+	.venv-lowest/bin/python -m pytest -m "not browser and not model" -q
 
 lint: .venv/test.done
 	$(BIN)/ruff check
@@ -60,5 +64,18 @@ bench: .venv/test.done browser
 	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
 	@touch $@
 
+# The lowest of what pyproject.toml names, the newest of what that needs in turn (lowest-direct): the bounds here are promises
+# about the former; how old the latter may be is said by those who need it, and is often untrue. Wheels alone: what only
+# builds from source is no version that a user would get. uv reads no configuration of pip, so pip is asked for its index;
+# with none, the empty value leaves uv its own.
+.venv-lowest/test.done: .venv/python.done pyproject.toml
+	$(BIN)/python -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet "uv>=0.13,<1"
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}}" \
+		.venv-lowest/bin/uv pip install --quiet --system-certs --python .venv-lowest/bin/python \
+		--resolution lowest-direct --only-binary :all: --no-binary llmvision-magic \
+		--editable ".[images,side]" --group test
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bench-*
+	rm -rf .venv .venv-lowest .venv-bench-*

@@ -8,7 +8,7 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # Folders of tests, for `make check ROOM=journal`.
 ROOMS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.py))))
 
-.PHONY: demo test check room lint types unit notebooks browser specifications bench clean
+.PHONY: demo test check lowest room lint types unit notebooks browser specifications bench clean
 
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
@@ -25,6 +25,10 @@ check: room .venv/test.done lint types
 # First of all, so that a mistyped name is not told after minutes.
 room:
 	@: $(if $(filter-out $(ROOMS),$(ROOM)),$(error ROOM="$(ROOM)" is no folder of tests; one of these was expected: $(ROOMS)))
+
+# The tests of `make check` with the oldest versions that pyproject.toml allows. Linter and type checker run once, in .venv.
+lowest: .venv-lowest/test.done
+	.venv-lowest/bin/python -m pytest -m "not browser and not model" -q
 
 lint: .venv/test.done
 	$(BIN)/ruff check
@@ -68,5 +72,18 @@ bench: .venv/test.done browser
 	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
 	@touch $@
 
+# The lowest of what pyproject.toml names, the newest of what that needs in turn (lowest-direct): the bounds here are promises
+# about the former; how old the latter may be is said by those who need it, and is often untrue. Wheels alone: what only
+# builds from source is no version that a user would get. uv reads no configuration of pip, so pip is asked for its index;
+# with none, the empty value leaves uv its own.
+.venv-lowest/test.done: .venv/python.done pyproject.toml
+	$(BIN)/python -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet "uv>=0.13,<1"
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}}" \
+		.venv-lowest/bin/uv pip install --quiet --system-certs --python .venv-lowest/bin/python \
+		--resolution lowest-direct --only-binary :all: --no-binary llmvision-magic \
+		--editable ".[images,side]" --group test
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bench-*
+	rm -rf .venv .venv-lowest .venv-bench-*

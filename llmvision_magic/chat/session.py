@@ -132,7 +132,7 @@ class Session:
             self.journal.other_kernels.catch_up(conversation)
 
     def note(self) -> None:
-        """Bring what may have changed of each conversation (head, settings, name) to the journal; tell the listeners."""
+        """Bring what may have changed of conversations (head, settings, name) to the journal; tell the listeners."""
         for conversation in list(self.conversations.values()):
             self.journal.note(conversation)
         self._tell()

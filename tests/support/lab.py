@@ -102,11 +102,11 @@ def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
 
 
 @contextmanager
-def chromium(path: str) -> Iterator[Page]:
-    """A fresh page in headless Chromium."""
+def chromium(path: str, *, scale: float = 1) -> Iterator[Page]:
+    """A fresh page in headless Chromium, of so many pixels of the screen to one of the page."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1180, "height": 900})
+        page = browser.new_page(viewport={"width": 1180, "height": 900}, device_scale_factor=scale)
         page.set_default_timeout(DEADLINE * 1000)
         try:
             yield page
@@ -135,10 +135,21 @@ class Notebook:
         self.page = page
         # A workspace of its own: JupyterLab would open again what the last page had open.
         where = "notebooks" if app == "notebook" else f"lab/workspaces/{Path(name).stem}/tree"
-        page.goto(f"{address}/{where}/{name}?token={TOKEN}")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self._open(f"{address}/{where}/{name}?token={TOKEN}")
+
+    @classmethod
+    def opened(cls, page: Page, address: str) -> Notebook:
+        """The notebook that a whole address opens, with whatever else it says."""
+        notebook = cls.__new__(cls)
+        notebook.page = page
+        notebook._open(address)
+        return notebook
+
+    def _open(self, address: str) -> None:
+        self.page.goto(address)
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         # Before its kernel is connected, running a cell asks the user to select one.
-        page.wait_for_function(
+        self.page.wait_for_function(
             "() => {"
             " const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;"
             " return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle'; }"

@@ -21,8 +21,8 @@ ROWS, COLUMNS = 24, 80
 class _Screen(pyte.HistoryScreen):
     """A terminal that answers when a program asks where its cursor is, as prompt_toolkit does."""
 
-    def __init__(self, answer: Callable[[str], None]) -> None:
-        super().__init__(COLUMNS, ROWS, history=2000, ratio=0.001)
+    def __init__(self, answer: Callable[[str], None], columns: int) -> None:
+        super().__init__(columns, ROWS, history=2000, ratio=0.001)
         self._answer = answer
 
     def write_process_input(self, data: str) -> None:
@@ -30,16 +30,16 @@ class _Screen(pyte.HistoryScreen):
 
 
 class Terminal:
-    """A program in a terminal of 24 rows and 80 columns.
+    """A program in a terminal of 24 rows, and 80 columns unless it is said otherwise.
 
     Attributes:
         raw: All that the program has written.
         frames: The visible part after each piece that was read, where it changed.
     """
 
-    def __init__(self, child: pexpect.spawn) -> None:
+    def __init__(self, child: pexpect.spawn, columns: int = COLUMNS) -> None:
         self._child = child
-        self._screen = _Screen(child.send)
+        self._screen = _Screen(child.send, columns)
         self._stream = pyte.Stream(self._screen)
         self.raw = ""
         self.frames: list[str] = []
@@ -52,7 +52,10 @@ class Terminal:
     @property
     def scrollback(self) -> str:
         """What has scrolled away, and what stands on the screen."""
-        gone = ["".join(row[column].data for column in range(COLUMNS)).rstrip() for row in self._screen.history.top]
+        gone = [
+            "".join(row[column].data for column in range(self._screen.columns)).rstrip()
+            for row in self._screen.history.top
+        ]
         return "\n".join([*gone, self.visible]).rstrip()
 
     @property
@@ -144,6 +147,23 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
         "LLMVISION_JOURNAL": "off",
         **settings,
     }
+
+
+@contextmanager
+def running_python(arguments: list[str], home: Path, *, columns: int = COLUMNS, **settings: str) -> Iterator[Terminal]:
+    """Python with these arguments in a terminal so wide."""
+    child = pexpect.spawn(
+        sys.executable,
+        arguments,
+        env=environment(home, **settings),
+        dimensions=(ROWS, columns),
+        encoding="utf-8",
+        cwd=str(home),
+    )
+    try:
+        yield Terminal(child, columns)
+    finally:
+        child.close(force=True)
 
 
 @contextmanager

@@ -21,23 +21,21 @@ def shown_progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     if not stream.isatty():
         yield _Lines(stream).show
         return
-    from rich import progress as bars
     from rich.console import Console
 
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.DownloadColumn(),
-        bars.TransferSpeedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=Console(file=stream)) as display:
-        tasks: dict[str, bars.TaskID] = {}
+    console = Console(file=stream)
+    if not console.is_interactive:  # a terminal that cannot move its cursor
+        yield _Lines(stream).show
+        return
+    from llmvision_magic.backends.local.progress_bars import ProgressBars
+
+    with ProgressBars(console=console) as bars:
+        tasks = {}
 
         def show(progress: Progress) -> None:
             if progress.message not in tasks:
-                tasks[progress.message] = display.add_task(progress.message, total=progress.total)
-            display.update(tasks[progress.message], completed=progress.done)
+                tasks[progress.message] = bars.add_task(progress.message, total=progress.total)
+            bars.update(tasks[progress.message], completed=progress.done)
 
         yield show
 

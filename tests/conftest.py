@@ -27,6 +27,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from deadline import DEADLINE
 from kernels import Kernel
 from servers.scripting import Answer
 
@@ -98,14 +99,16 @@ class ChatServer:
         return [Received(**record) for record in json.loads(self._call("GET", path))]
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
             content = response.read()
+        except TimeoutError:
+            raise AssertionError(f"the test server waited in vain: {method} {path}") from None
         finally:
             connection.close()
-        assert response.status == 200, f"the test server waited in vain: {method} {path}"
+        assert response.status == 200, f"{response.status}: {method} {path}"
         return content
 
 
@@ -116,7 +119,7 @@ def chat_server_process() -> Iterator[ChatServer]:
     with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield ChatServer(int(process.stdout.readline()))
         process.stdin.close()
-        assert process.wait(10) == 0, "the test server ended by a fault of its own; see its traceback"
+        assert process.wait(DEADLINE) == 0, "the test server ended by a fault of its own; see its traceback"
 
 
 @pytest.fixture

@@ -12,10 +12,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from deadline import DEADLINE
 from jupyter_client.manager import KernelManager
-
-DEADLINE = 60.0
-"""Seconds a kernel may take for anything here; a hang is a failure, not a wait without end."""
 
 
 @dataclass

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Page, sync_playwright
+from deadline import DEADLINE
+from playwright.sync_api import Page, expect, sync_playwright
 
 TOKEN = "test-token"
-DEADLINE = 60.0
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -27,6 +27,8 @@ SETTINGS = {
     # All cells stay in the page, so that what is looked for is there to be found.
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
+
+expect.set_options(timeout=DEADLINE * 1000)
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def running_lab(home: Path, notebooks: Path, *, dark: bool = False, **environmen
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kernels import DEADLINE, Kernel, running_kernel
+from deadline import DEADLINE
+from kernels import Kernel, running_kernel
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from kernels import DEADLINE, Cell, Kernel, running_kernel
+from deadline import DEADLINE
+from kernels import Cell, Kernel, running_kernel
 from servers.scripting import done, failure, sse, stream, text_stream, tokens, wait
 
 from llmvision_magic.kernel.threads import in_thread

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from deadline import DEADLINE
 from servers.scripting import close, done, failure, reset, silent, sse, stream, text_stream, tokens, wait
 
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "one two"}]}
@@ -92,4 +93,4 @@ def test_server_ends_with_its_standard_input():
     with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE) == 0

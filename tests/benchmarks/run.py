@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import MainThread, traced
 from measures import Document, Measured, ModelServer, NotMeasured, measure, running_server
 from panel import REPLIES, PanelMeasured, measure_panel, panel_rows
+from promptness import Promptness, measure_promptness, promptness_rows
 from rows import FAST, FAST_SHORT, GIANTS, MIDDLE, MIXED, SLOW, STEADY, THOUGHTFUL, Row, Runs, Table, browser_rows
 from support.browser_setup import browser_path
 from systems import FLOOR, OTHERS, OURS, PRODUCT, System
@@ -72,6 +73,7 @@ class Benchmark:
     Attributes:
         runs: What was measured in cells.
         panels: What was measured in the panel, by model name, for each run.
+        promptness: How soon the kernel was there again, for each run.
         failures: Why something was not, by system and model name.
     """
 
@@ -81,6 +83,7 @@ class Benchmark:
         self.folder = folder
         self.runs: Runs = [{} for _ in range(options.runs)]
         self.panels: list[dict[str, PanelMeasured]] = [{} for _ in range(options.runs)]
+        self.promptness: list[Promptness] = []
         self.failures: dict[tuple[str, str], str] = {}
         self.others = self._prepared() if options.others else []
 
@@ -123,6 +126,10 @@ class Benchmark:
                     print(f"{self.panels[number][model].cpu:.0f} ms CPU", file=sys.stderr)
                 except (NotMeasured, AssertionError) as error:
                     print(str(error).splitlines()[0], file=sys.stderr)
+            try:
+                self.promptness.append(measure_promptness(self.server, self.folder))
+            except (NotMeasured, AssertionError) as error:
+                print(f"run {number + 1}: {str(error).splitlines()[0]}", file=sys.stderr)
 
     def missing(self, system: str, model: str) -> str:
         """Why there is no measurement."""
@@ -153,6 +160,7 @@ def main() -> None:
         benchmark = Benchmark(options, server, Path(folder))
         benchmark.measure()
         rows = [*Table(benchmark.runs, benchmark.missing).rows(), *panel_rows(benchmark.runs, benchmark.panels)]
+        rows += promptness_rows(benchmark.promptness)
         rows += [*browser_rows(*benchmark.lab()), *browser_rows(*benchmark.lab(panel=True), "the panel in ")]
     empty = [one.empty_cpu for run in benchmark.runs for one in run.values()]
     facts = [

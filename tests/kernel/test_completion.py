@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.kernels import DEADLINE, Kernel, running_kernel
+from support.deadline import DEADLINE
+from support.kernels import Kernel, running_kernel
 
 FILES = (
     "a.txt",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.kernels import Cell, Kernel, running_kernel
-from support.servers.scripting import failure, sse, stream, text_stream, wait
+from support.servers.scripting import done, failure, sse, stream, text_stream, wait
 
 OPENAI_KEY = "sk-proj-0123456789abcdefghij"
 
@@ -421,9 +421,19 @@ def test_without_the_option_no_cell_appears(kernel, chat_server):
 def test_reply_as_text_is_shown_as_it_stands(kernel, chat_server):
     """No mark of Markdown is read, while it arrives and at the end."""
     text = "# No *heading*\n\n```python\nx = 1\n```\n\n<b>&</b>\n"
-    chat_server.script(text_stream(text, rate=40))
+    parts = text[:20], text[20:]
+    chat_server.script(stream(*(step for part in parts for step in (sse(part), wait())), sse(finish="stop"), done()))
     shown: list[str] = []
-    cell = kernel.ok("%%chat -f text\nSay it.", on_output=lambda cell: shown.append(cell.html))
+    awaited = ["# No *heading*", "&amp;&lt;/b&gt;"]
+
+    def look(cell: Cell) -> None:
+        shown.append(cell.html)
+        if awaited and awaited[0] in cell.html:
+            awaited.pop(0)
+            chat_server.release()
+
+    cell = kernel.ok("%%chat -f text\nSay it.", on_output=look)
+    assert awaited == []
     assert cell.only.plain == text
     assert "# No *heading*\n\n```python\nx = 1\n```" in cell.only.html
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in cell.only.html
@@ -435,12 +445,21 @@ def test_reply_as_text_is_shown_as_it_stands(kernel, chat_server):
 def test_long_reply_as_text_is_whole_at_any_time(kernel, chat_server):
     """In parts while it arrives, and nothing of what holds them together is seen."""
     lines = [f"*line* {number}\n" for number in range(3000)]
-    chat_server.script(text_stream("".join(lines), rate=20_000))
+    parts = ["".join(lines[start : start + 500]) for start in range(0, 3000, 500)]
+    chat_server.script(stream(*(step for part in parts for step in (sse(part), wait())), sse(finish="stop"), done()))
     shown: list[str] = []
-    cell = kernel.ok("%%chat -f text\nSay it.", on_output=lambda cell: shown.append(cell.html))
+    ends = [f"*line* {number}" for number in range(499, 3000, 500)]
+
+    def look(cell: Cell) -> None:
+        shown.append(cell.html)
+        if ends and ends[0] in cell.html:
+            ends.pop(0)
+            chat_server.release()
+
+    cell = kernel.ok("%%chat -f text\nSay it.", on_output=look)
+    assert ends == []
     assert cell.only.plain == "".join(lines)
     assert not any("<em>" in html or "~~~" in html for html in shown)
-    assert len(shown) > 5
 
 
 def test_interrupted_reply_offers_no_cell(kernel, chat_server):

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 from support.kernels import Cell, Kernel, running_kernel
 from support.servers.control import ChatServer
 from support.servers.scripting import done, repeated, silent, sse, stream
 
-pytestmark = pytest.mark.timeout(120)
-
 PIECE = 1_000_000
 """Characters of the large events that giant replies are streamed in."""
-
-LONG_ENOUGH = 40.0
-"""Seconds within which an interrupt ends the cell, even on a slow machine. What is measured is printed: `-rP`."""
 
 
 @pytest.fixture(scope="module")
@@ -69,28 +62,12 @@ def script_of(name: str) -> list:
     return [repeated(sse(text), count) for text, count in GIANTS[name]]
 
 
-class Watch:
-    """Notes when messages of a cell come: between two of them the reader sees nothing new."""
-
-    def __init__(self) -> None:
-        self.times = [time.monotonic()]
-
-    def __call__(self, cell: Cell) -> None:
-        self.times.append(time.monotonic())
-
-    @property
-    def gap(self) -> float:
-        return max(later - earlier for earlier, later in pairwise(self.times))
-
-
 @pytest.mark.parametrize("name", GIANTS)
 def test_giant_reply_is_kept_whole(kernel, chat_server, name):
     """The cell ends well with one output; not a character of the text is lost, in the output and in the reply."""
     expected = "".join(text * count for text, count in GIANTS[name])
     chat_server.script(stream(*script_of(name), sse(finish="stop"), done()))
-    watch = Watch()
-    cell = kernel.ok("%%chat -o reply\nHello", on_output=watch)
-    print(f"{name}: {watch.times[-1] - watch.times[0]:.2f} s, longest without a message {watch.gap:.2f} s")
+    cell = kernel.ok("%%chat -o reply\nHello")
     assert set(cell.only.data) == {"text/plain", "text/html", "text/markdown"}
     # Not compared by pytest: it would explain the difference of two giants.
     whole = cell.only.plain == expected
@@ -104,20 +81,17 @@ def test_giant_reply_is_interrupted_while_it_streams(kernel, chat_server, name):
     """The kernel answers an interrupt in the middle of it; what had come is kept."""
     expected = "Beginning\n\n" + "".join(text * count for text, count in GIANTS[name])
     chat_server.script(stream(sse("Beginning\n\n"), *script_of(name), silent()))
-    sent: list[float] = []
+    sent: list[bool] = []
 
     def look(cell: Cell) -> None:
         if "Beginning" in cell.html and not sent:
-            sent.append(time.monotonic())
+            sent.append(True)
             kernel.interrupt()
 
     cell = kernel.run("%%chat -o reply\nHello", on_output=look)
-    seconds = time.monotonic() - sent[0]
-    print(f"{name}: the cell ended {seconds:.2f} s after the interrupt")
     assert cell.reply["ename"] == "Interrupted"
     assert expected.startswith(cell.only.plain)
     assert kernel.value("[len(reply.text), reply.status]") == [len(cell.only.plain), "interrupted"]
-    assert seconds < LONG_ENOUGH
     assert kernel.ok("%%chat --once\nafterwards").only.plain.startswith("echo: afterwards")
 
 

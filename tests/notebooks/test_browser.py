@@ -14,7 +14,7 @@ from support.servers.scripting import done, sse, sse_usage, stream, text_stream,
 
 __all__ = ["browser", "page"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 

@@ -177,7 +177,6 @@ def test_commands_for_teachers_record_a_lesson_anew(tmp_path: Path):
         env={**inherited, **cache, "PATH": path, "NAME": name, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=160,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert " passed" in run.stdout
@@ -189,7 +188,7 @@ def test_commands_for_teachers_record_a_lesson_anew(tmp_path: Path):
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)  # JupyterLab and all lessons, one after the other
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_student_runs_the_lessons_in_jupyterlab(page: Page, tmp_path: Path, theme: str):
     """*Run All* of each from its recording, in the dark of one; the browser's console says no error."""

@@ -299,6 +299,10 @@ def test_no_list_opens_outside_of_braces(page: Page):
     panel = Panel(page)
     panel.answer("names", {"kind": "names", "key": "", "names": ["df"]})
     panel.input.press_sequentially("{x} {{df}} d")
-    page.wait_for_timeout(200)  # longer than the pause before the kernel is asked
-    assert all(message["text"] != " d" for message in panel.sent("names"))
     expect(panel.root.get_by_role("listbox")).to_be_hidden()
+    before = len(panel.sent("names"))
+    panel.input.press_sequentially(" {{e")
+    # The kernel is asked after a pause; what is asked later is asked after what was typed before.
+    panel.wait_sent("names", before + 1)
+    assert panel.sent("names")[-1]["text"] == "e"
+    assert all(message["text"] != " d" for message in panel.sent("names"))

@@ -433,10 +433,11 @@ def test_old_turns_come_as_one_scrolls(kernel, page, tmp_path):
     assert numbers == list(range(1, 121))
 
 
-def test_asking_waits_for_a_running_cell_and_showing_does_not(kernel, page, chat_server):
+def test_asking_waits_for_a_running_cell_and_showing_does_not(kernel, page, chat_server, tmp_path):
     """A message that comes in a subshell while a cell runs."""
     subshell = kernel.subshell()
     asked: list[bool] = []
+    go = tmp_path / "go"
 
     def look(cell) -> None:
         if not asked and "running" in cell.plain:
@@ -444,11 +445,15 @@ def test_asking_waits_for_a_running_cell_and_showing_does_not(kernel, page, chat
             page.ask("waits", subshell=subshell)
             page.send({"do": "names", "key": "now", "text": "prin"}, subshell=subshell)
 
+    def hear(message) -> None:
+        if any(one["kind"] == "names" for one in page.messages):
+            go.touch()  # what was sent before it has been heard, too
+
+    kernel.listeners.append(hear)
     cell = kernel.ok(
-        "import time\nprint('running', flush=True)\nsession = get_ipython()._llmvision_magic.magics.session\n"
-        "end = time.monotonic() + 20\n"
-        "while not any(one.name.startswith('llmvision') for one in __import__('threading').enumerate()) "
-        "and time.monotonic() < end - 19: time.sleep(0.01)\nprint(len(session.conversation().turns))",
+        "import pathlib, time\nprint('running', flush=True)\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+        "print(len(get_ipython()._llmvision_magic.magics.session.conversation().turns))",
         on_output=look,
     )
     assert cell.plain.split()[-1] == "0"

@@ -12,7 +12,7 @@ from support.servers.scripting import done, sse, stream, wait
 __all__ = ["kernel_process", "page"]
 
 
-BUSY = "import threading, time\ngo = threading.Event()\nprint('running', flush=True)\ngo.wait(30)"
+BUSY = "import threading, time\ngo = threading.Event()\nprint('running', flush=True)\ngo.wait()"
 
 
 def while_it_runs(kernel: Kernel, act: Callable[[str], None], code: str = BUSY, then: str = "go.set()") -> Cell:

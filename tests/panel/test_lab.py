@@ -20,7 +20,7 @@ from support.watched import LOOKS, Watch, assert_quiet, wait_until_set, watch
 
 __all__ = ["browser", "page", "watch"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 LOAD = "%load_ext llmvision_magic"
 
@@ -96,7 +96,7 @@ def test_panel_and_cells_are_one_conversation(page: Page, tmp_path: Path, app: s
         expect(there.turn(0)).to_contain_text("Name two colours")
         there.notebook.wait_idle()
         there.ask("And one more, with a Python example.")
-        expect(there.turn(1)).to_have_attribute("data-status", "complete", timeout=60_000)
+        expect(there.turn(1)).to_have_attribute("data-status", "complete")
         expect(there.turn(1)).to_contain_text("SmolLM2")
         expect(there.turn(1).locator(".llmvm").nth(1)).not_to_be_empty()
         assert there.notebook.outputs()[2] == 1
@@ -121,7 +121,7 @@ def test_stop_works_at_once_also_for_the_reply_of_a_running_cell(page: Page, lab
     with opened(page, lab, "%%chat\nTell me.", "print('never')") as there:
         expect(there.turn(0)).to_contain_text("Once upon a time")
         there.panel.get_by_role("button", name="Stop").click()
-        expect(there.turn(0)).to_have_attribute("data-status", "interrupted", timeout=2000)
+        expect(there.turn(0)).to_have_attribute("data-status", "interrupted")
         there.notebook.wait_idle()
         assert there.notebook.executed()[3] is False
         picture(page, "panel-interrupted-light")
@@ -264,7 +264,7 @@ def test_connection_that_was_away_costs_nothing(page: Page, lab: Lab, chat_serve
         chat_server.ended(1)
         if dead:
             line.close()
-        expect(there.turn(0)).to_contain_text("Much more.", timeout=60_000)
+        expect(there.turn(0)).to_contain_text("Much more.")
         expect(there.turn(0)).to_have_attribute("data-status", "complete")
         line.dead = dead
         if not dead:
@@ -273,7 +273,7 @@ def test_connection_that_was_away_costs_nothing(page: Page, lab: Lab, chat_serve
         if dead:
             expect(there.panel).to_contain_text("waiting for the kernel")
             line.close()
-        expect(there.turn(1)).to_contain_text("The second reply.", timeout=60_000)
+        expect(there.turn(1)).to_contain_text("The second reply.")
         expect(there.turn(1)).to_have_attribute("data-status", "complete")
         expect(there.panel.get_by_role("button", name="Stop")).to_be_hidden()
         assert len(chat_server.requests()) == 2
@@ -458,7 +458,7 @@ def test_hostile_replies_do_nothing_in_the_panel(watch: Watch, lab: Lab, chat_se
         watch.moved.clear()
         for number, _ in enumerate(replies):
             there.ask(f"Number {number}.")
-            expect(there.turn(number)).to_have_attribute("data-status", "complete", timeout=90_000)
+            expect(there.turn(number)).to_have_attribute("data-status", "complete")
         wait_until_set(page)
         assert_quiet(watch, before)
         links = page.evaluate("() => watchOfTheTest.links('.llmvm-panel .llmvm a[href]')")

@@ -192,20 +192,20 @@ def test_a_thousand_turns_scroll_and_stream_without_long_work(page: Page):
         }"""
     )
     assert panel.root.locator("[data-turn]").count() == 1001
-    worst = page.evaluate(
+    most = page.evaluate(
         """async (part) => {
           const scroller = document.querySelector('.lp-scroller');
-          const frame = () => new Promise((done) => requestAnimationFrame(done));
-          const times = [];
+          const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+          const isLaidOut = (turn) => turn.firstElementChild.checkVisibility({ contentVisibilityAuto: true });
+          let most = 0;
           for (let step = 0; step < 60; step += 1) {
             scroller.scrollTop = (step * 7919) % scroller.scrollHeight;
-            const began = performance.now();
             kernel.more('t1001', step, [part], part);
-            times.push(performance.now() - began);
             await frame();
+            most = Math.max(most, [...document.querySelectorAll('[data-turn]')].filter(isLaidOut).length);
           }
-          return times.sort((a, b) => a - b)[Math.floor(times.length * 0.9)];
+          return most;
         }""",
         block("Some more text."),
     )
-    assert worst < 50, f"{worst} ms for a piece of text"
+    assert 0 < most < 50

@@ -295,7 +295,7 @@ def test_several_kernels_record_into_one_file(tmp_path: Path):
     processes = [subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, cwd=here) for n in range(4)]
     for process in processes:
         process.stdin.close()  # it begins
-    assert [process.wait(60) for process in processes] == [0] * 4
+    assert [process.wait() for process in processes] == [0] * 4
     assert sorted(texts(path)) == sorted(str(n) for n in range(4) for _ in range(25))
     assert list(tmp_path.iterdir()) == [path]
 

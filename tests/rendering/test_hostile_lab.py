@@ -18,7 +18,7 @@ from support.watched import LOOKS, Watch, assert_quiet, wait_until_set, watch
 
 __all__ = ["watch"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 # Beside a heading JupyterLab itself puts a link to it.
 MARKDOWN_LINKS = ".jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)"

@@ -14,8 +14,7 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
-DEADLINE = 60.0
-"""Seconds a kernel may take for anything here; a hang is a failure, not a wait without end."""
+from support.deadline import DEADLINE
 
 
 @dataclass

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmvision_magic.backends.local.weights import Weights
-
-DEADLINE_SECONDS = 30.0
+from support.deadline import DEADLINE
 
 # Each program reads the line of options, then does its part. `answer` is the part that behaves well.
 _HEAD = """
@@ -93,7 +92,7 @@ def _record_hash(data: bytes) -> str:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     """Wait until something holds; False if it does not within the deadline."""
-    end = time.monotonic() + DEADLINE_SECONDS
+    end = time.monotonic() + DEADLINE
     while not holds():
         if time.monotonic() > end:
             return False
@@ -116,7 +115,7 @@ def is_gone(pid: int) -> bool:
 def post(base_url: str, path: str, body: object, key: str | None) -> tuple[int, dict[str, str], str]:
     """POST JSON; the status, the headers with names in lower case, and the text."""
     host, _, prefix = base_url.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(host, timeout=DEADLINE_SECONDS)
+    connection = http.client.HTTPConnection(host, timeout=DEADLINE)
     try:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         connection.request("POST", f"/{prefix}{path}", json.dumps(body), headers)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.kernels import DEADLINE, Kernel, running_kernel
+from support.deadline import DEADLINE
+from support.kernels import Kernel, running_kernel
 
 
 @pytest.fixture(scope="module")

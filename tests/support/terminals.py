@@ -12,8 +12,7 @@ from pathlib import Path
 import pexpect
 import pyte
 
-DEADLINE = 60.0
-"""Seconds that anything here may take; a hang is a failure, not a wait without end."""
+from support.deadline import DEADLINE
 
 ROWS, COLUMNS = 24, 80
 

@@ -9,6 +9,7 @@ import sys
 import httpx
 import pytest
 
+from support.deadline import DEADLINE
 from support.servers.control import PROGRAM
 from support.servers.scripting import close, done, failure, reset, silent, sse, stream, text_stream, tokens, wait
 
@@ -92,4 +93,4 @@ def test_server_ends_with_its_standard_input():
     with subprocess.Popen([sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE) == 0

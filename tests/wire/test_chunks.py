@@ -10,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.deadline import DEADLINE
 
 from llmvision_magic.backends.wire.chunked_body import ChunkedBody
 from llmvision_magic.backends.wire.transport import watch
@@ -172,7 +173,7 @@ def test_connection_joins_the_chunks_of_each_response():
                 for piece in response:
                     connection.sendall(piece)
                     if piece is not response[-1]:
-                        assert go_on.wait(10)
+                        assert go_on.wait(DEADLINE)
                         go_on.clear()
 
     go_on = threading.Event()

@@ -288,8 +288,11 @@ def test_proxy_of_the_environment_is_used(chat_server, monkeypatch):
         stop = Stop()
         deltas = client.stream(REQUEST, stop)
         next(deltas)
-        threading.Timer(0.05, stop.set).start()
+        chat_server.holding()
+        thread = threading.Thread(target=stop.set)
+        thread.start()
         assert list(deltas) == []
+        thread.join()
 
 
 def test_unusable_proxy_is_told(monkeypatch):

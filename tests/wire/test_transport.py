@@ -1,6 +1,7 @@
 """Time limits and stopping: at every moment of a request, from threads and from signal handlers.
 
-No test here measures time. Limits that must not matter are so long that the test would be ended from outside.
+No test here measures time. Limits that must not matter are so long that the test would be ended from outside; where a
+limit matters and a busy machine could come near it, the clock is the test's own.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ import httpx
 import pytest
 from support.servers.scripting import answer, done, event, failure, pings, silent, sse, stream, tokens, wait
 
-from llmvision_magic.backends.wire import Client, Request, Timeouts
+from llmvision_magic.backends.wire import Client, Request, Retrying, Timeouts, retries, transport
 from llmvision_magic.backends.wire.transport import Call, WatchedBackend, watch
 from llmvision_magic.errors import Interrupted, NoReply, NotConnected, ReplyCut
 from llmvision_magic.messages import Message
 from llmvision_magic.stop import Stop
-
-pytestmark = pytest.mark.timeout(30)
 
 REQUEST = Request("m", (Message("user", "Hello!"),))
 WHOLE = Request("m", REQUEST.messages, stream=False)
@@ -72,32 +71,70 @@ def test_silence_between_events_cuts_the_reply(chat_server, rest):
             next(deltas)
 
 
-def test_events_without_text_prolong_the_limit(chat_server):
+class Clock:
+    """The seconds that limits are counted by.
+
+    Attributes:
+        each: How much later it is each time somebody looks.
+    """
+
+    def __init__(self) -> None:
+        self.now = self.each = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.each
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still."""
+    clock = Clock()
+    monkeypatch.setattr(transport, "time", clock)
+    return clock
+
+
+def test_events_without_text_prolong_the_limit(chat_server, clock):
     """An event that says nothing is a sign of life: together they last longer than the limit."""
-    empty = event({"choices": []})
-    steps = [step for _ in range(12) for step in ({"delay": 0.05}, empty)]
+    count = 12
+    steps = [step for _ in range(count) for step in (wait(), event({"choices": []}))]
     chat_server.script(stream(sse("a"), *steps, sse(finish="stop"), done()))
-    with client_with(chat_server.url, between_events=0.4) as client:
-        assert client.complete(REQUEST).text == "a"
 
+    def release_each():
+        for number in range(count):
+            chat_server.holding(count=number + 1)
+            chat_server.release()
 
-def test_slow_reader_is_not_blamed_on_the_server(chat_server):
-    """The limit counts waiting for the server; a consumer that takes its time between two deltas is free to."""
-    chat_server.script(stream(sse("a"), wait(), sse("b"), sse(finish="stop"), done()))
-    with client_with(chat_server.url, between_events=SHORT) as client:
+    thread = threading.Thread(target=release_each)
+    with client_with(chat_server.url) as client:
         deltas = client.stream(REQUEST)
         next(deltas)
-        threading.Event().wait(3 * SHORT)
-        chat_server.holding()
+        clock.each = LONG / 3
+        thread.start()
+        assert [delta.finish_reason for delta in deltas][-1] == "stop"
+    thread.join()
+    assert clock.now > 2 * LONG
+
+
+def test_slow_reader_is_not_blamed_on_the_server(chat_server, clock):
+    """The limit counts waiting for the server; a consumer that takes its time between two deltas is free to."""
+    chat_server.script(stream(sse("a"), wait(), sse("b"), sse(finish="stop"), done()))
+    with client_with(chat_server.url) as client:
+        deltas = client.stream(REQUEST)
+        next(deltas)
+        clock.now += 3 * LONG
         chat_server.release()
         assert next(deltas).text == "b"
 
 
-def test_each_try_has_the_whole_limit(chat_server):
+def test_each_try_has_the_whole_limit(chat_server, clock):
     """The wait for a retry is not taken from the time the server has to answer."""
-    chat_server.script(failure(429, headers={"Retry-After": "0.5"}), stream(sse("a"), done()))
-    with Client(chat_server.url, trust_env=False, timeouts=Timeouts(LONG, 0.4, LONG)) as client:
-        assert client.complete(REQUEST).text == "a"
+    chat_server.script(failure(429, headers={"Retry-After": "0"}), stream(sse("a"), done()))
+    with Client(chat_server.url, trust_env=False, timeouts=Timeouts(LONG, LONG, LONG)) as client:
+        items = client.stream(REQUEST)
+        assert isinstance(next(items), Retrying)
+        clock.now += 3 * LONG
+        assert next(items).text == "a"
 
 
 def test_server_that_sends_no_end_mark_is_not_waited_for(chat_server):
@@ -123,13 +160,19 @@ def test_connecting_has_a_limit_of_its_own():
             client.complete(REQUEST)
 
 
-def test_stop_while_connecting_ends_without_error():
+def test_stop_while_connecting_ends_without_error(monkeypatch):
     """Connecting itself cannot be woken; when it ends, nothing more happens."""
     stop = Stop()
+    connect = httpcore.SyncBackend.connect_tcp
+
+    def stop_and_connect(*args, **options):
+        stop.set()
+        return connect(*args, **options)
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", stop_and_connect)
     with ExitStack() as stack:
         url = stack.enter_context(full_listener())
-        client = stack.enter_context(client_with(url, connect=3 * SHORT))
-        threading.Timer(SHORT, stop.set).start()
+        client = stack.enter_context(client_with(url, connect=SHORT))
         assert list(client.stream(REQUEST, stop)) == []
 
 
@@ -223,9 +266,10 @@ def test_stop_from_a_signal_handler(chat_server, script):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal on this system")
-def test_stop_from_a_signal_handler_during_the_wait_for_a_retry(chat_server):
-    """The wait of 50 s ends at once."""
-    chat_server.script(failure(429, headers={"Retry-After": "50"}))
+def test_stop_from_a_signal_handler_during_the_wait_for_a_retry(chat_server, monkeypatch):
+    """The wait, longer than any test may take, ends."""
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 1e6)
+    chat_server.script(failure(429, headers={"Retry-After": "1000000"}))
     stop = Stop()
     previous = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
     try:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from support.browser_setup import browser_path
+from support.deadline import DEADLINE
 from support.lab import FLAGS
 
 
@@ -39,6 +40,6 @@ def opened_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page of its own; `options` are those of a Playwright context."""
     context = browser.new_context(viewport={"width": 900, "height": 760}, **options)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(DEADLINE * 1000)
     yield page
     context.close()

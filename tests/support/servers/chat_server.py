@@ -37,7 +37,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from scripting import CREATED, MODEL, completion, done, sse, sse_usage, stream, tokens, usage_of, words
 
-LONGEST_WAIT = 30.0  # seconds a control request waits for its count
 MODELS = [MODEL, "test-model-large"]
 
 
@@ -74,9 +73,10 @@ class Book:
                 return answer
         return None
 
-    def wait_for(self, condition) -> bool:
+    def wait_for(self, condition) -> None:
+        """Without end: whoever asks for a count knows how long to wait for it."""
         with self.changed:
-            return self.changed.wait_for(condition, LONGEST_WAIT)
+            self.changed.wait_for(condition)
 
 
 BOOK = Book()
@@ -146,18 +146,18 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/_reset":
             BOOK.clear()
         elif path == "/_holding":
-            ok = BOOK.wait_for(lambda: BOOK.reached[name] >= count)
+            BOOK.wait_for(lambda: BOOK.reached[name] >= count)
         elif path == "/_requests":
-            ok = BOOK.wait_for(lambda: len(BOOK.requests) >= count)
+            BOOK.wait_for(lambda: len(BOOK.requests) >= count)
             result = BOOK.requests
         elif path == "/_ended":
-            ok = BOOK.wait_for(lambda: sum(record["ended"] is not None for record in BOOK.requests) >= count)
+            BOOK.wait_for(lambda: sum(record["ended"] is not None for record in BOOK.requests) >= count)
             result = BOOK.requests
         else:
             ok = False
         with BOOK.changed:
             content = json.dumps(result).encode()
-        self.send_response(200 if ok else 504)
+        self.send_response(200 if ok else 404)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from support.deadline import DEADLINE
 from support.servers.scripting import Answer
 
 PROGRAM = Path(__file__).parent / "chat_server.py"
@@ -84,14 +85,16 @@ class ChatServer:
         return [Received(**record) for record in json.loads(self._call("GET", path))]
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
             content = response.read()
+        except TimeoutError:
+            raise AssertionError(f"the test server waited in vain: {method} {path}") from None
         finally:
             connection.close()
-        assert response.status == 200, f"the test server waited in vain: {method} {path}"
+        assert response.status == 200, f"{response.status}: {method} {path}"
         return content
 
 
@@ -101,4 +104,4 @@ def running_chat_server() -> Iterator[ChatServer]:
     with subprocess.Popen([sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield ChatServer(int(process.stdout.readline()))
         process.stdin.close()
-        assert process.wait(10) == 0, "the test server ended by a fault of its own; see its traceback"
+        assert process.wait(DEADLINE) == 0, "the test server ended by a fault of its own; see its traceback"

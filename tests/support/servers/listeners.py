@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-LONGEST_WAIT = 30.0  # seconds; a connection that is silent for longer was forgotten
+from support.deadline import DEADLINE
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         def run(connection: socket.socket) -> None:
             # What a client does to its connection is not the server's fault.
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(LONGEST_WAIT)
+                connection.settimeout(DEADLINE)  # one that is silent for longer was forgotten
                 serve(connection)
 
         def accept() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from llmvision_magic.backends.wire import decoding, retries
 from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire import retries
 from llmvision_magic.backends.wire.base_url import checked_url
+from llmvision_magic.backends.wire.chat_completion import whole_deltas
 from llmvision_magic.backends.wire.connection_pool import ConnectionPool
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
 from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
+from llmvision_magic.backends.wire.response_body import json_object, kind_of, not_json
 from llmvision_magic.backends.wire.retries import Retrying
 from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
+from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
 from llmvision_magic.backends.wire.whole_reply import whole_reply
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
@@ -196,11 +199,11 @@ class Client:
 
     def _deltas(self, exchange: Exchange, request: Request) -> Iterator[Delta]:
         head = exchange.head()
-        kind = decoding.kind_of(exchange.content_type, head)
+        kind = kind_of(exchange.content_type, head)
         if kind == "other":
-            raise decoding.not_json(exchange.body(), self._server)
+            raise not_json(exchange.body(), self._server)
         if kind == "json":
-            yield from decoding.whole_deltas(exchange.body(), self._server)
+            yield from whole_deltas(exchange.body(), self._server)
             return
         between = self.timeouts.between_events
 
@@ -208,7 +211,7 @@ class Client:
             exchange.heard(min(GRACE, between) if decoder.finished else between)
 
         choices = request.parameters.extra.get("n")
-        decoder = decoding.StreamDecoder(
+        decoder = StreamDecoder(
             exchange, self._server, choices=choices if isinstance(choices, int) else 1, on_event=heard
         )
         try:
@@ -239,7 +242,7 @@ class Client:
                 raise
             finally:
                 exchange.close()
-        return decoding.json_object(content, self._server)
+        return json_object(content, self._server)
 
     def _exchange(self, call: Call) -> Exchange:
         return Exchange(call, self._server, self.timeouts)

@@ -6,7 +6,8 @@ A pure function of text. A reply is untrusted: nothing in it runs, loads from th
 from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
-from llmvision_magic.rendering.blocks import Block, Blocks, Update
+from llmvision_magic.rendering.blocks import Block
+from llmvision_magic.rendering.incremental_parser import Blocks, Update
 from llmvision_magic.rendering.mime_bundle import (
     MOST_SHOWN,
     Footer,

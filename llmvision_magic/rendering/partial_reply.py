@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llmvision_magic.messages import Reply
-from llmvision_magic.rendering.blocks import Block, Blocks
+from llmvision_magic.rendering.blocks import Block
+from llmvision_magic.rendering.incremental_parser import Blocks
 from llmvision_magic.rendering.mime_bundle import MOST_SHOWN, Footer, reply_bundle, text_bundle
 
 LONG_REPLY = 20_000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.specifications import examples
 
 from llmvision_magic.messages import Reply
-from llmvision_magic.rendering import Block, Blocks, blocks, render, reply_bundle
+from llmvision_magic.rendering import Block, Blocks, incremental_parser, render, reply_bundle
 
 EXAMPLES = examples()
 pytestmark = pytest.mark.skipif(not EXAMPLES and not os.environ.get("CI"), reason="the specifications were not fetched")
@@ -82,7 +82,7 @@ def test_screen_is_the_text_so_far(text: str, cuts: list[int]) -> None:
 @pytest.mark.parametrize("part", range(8))
 def test_every_example_in_the_end(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The final output is that of the whole text, byte for byte; also of blocks that were cut as soon as can be."""
-    monkeypatch.setattr(blocks, "LONG", 8)
+    monkeypatch.setattr(incremental_parser, "LONG", 8)
     for text in EXAMPLES[part::8]:
         assert_end_is_the_whole(text, list(range(len(text))))
 
@@ -92,5 +92,5 @@ def test_every_example_in_the_end(part: int, monkeypatch: pytest.MonkeyPatch) ->
 def test_end_is_the_whole(text: str, cuts: list[int]) -> None:
     """The same for several examples one after another, cut anywhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "LONG", 8)
+        patch.setattr(incremental_parser, "LONG", 8)
         assert_end_is_the_whole(text, cuts)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.servers.scripting import done, event, sse, sse_usage
 
-from llmvision_magic.backends.wire import decoding
-from llmvision_magic.backends.wire.decoding import StreamDecoder
+from llmvision_magic.backends.wire import stream_decoder
 from llmvision_magic.backends.wire.event_stream import whole_events
 from llmvision_magic.backends.wire.server_messages import Server
+from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.errors import ChatError, ReplyCut
 
 SERVER = Server("http://host/v1", ())
@@ -21,7 +21,7 @@ PLAIN = sse("word")
 BEFORE, AFTER = PLAIN.split("word")
 
 
-def read(*chunks: bytes, lessons: int = decoding.LESSONS) -> list[object]:
+def read(*chunks: bytes, lessons: int = stream_decoder.LESSONS) -> list[object]:
     """The deltas, and the error if one came."""
     decoder = StreamDecoder(chunks, SERVER)
     decoder._lessons = lessons
@@ -41,13 +41,13 @@ def texts(found: list[object]) -> str:
 def parsed(monkeypatch) -> list[str]:
     """Texts that were given to the parser."""
     given_: list[str] = []
-    parser = decoding.read_events
+    parser = stream_decoder.read_events
 
     def noting(text):
         given_.append(text)
         return parser(text)
 
-    monkeypatch.setattr(decoding, "read_events", noting)
+    monkeypatch.setattr(stream_decoder, "read_events", noting)
     return given_
 
 
@@ -84,7 +84,7 @@ def test_events_that_are_never_the_same_are_not_learned_for_long(parsed):
     """Some servers put noise into each event: after a few lessons all are parsed as they come."""
     body = "".join(sse(f"w{number} ").replace('"id"', f'"noise": "{number:x}", "id"') for number in range(400))
     assert texts(read((body + done()).encode())).startswith("w0 w1 w2 ")
-    assert len(parsed) < 4 * decoding.LESSONS
+    assert len(parsed) < 4 * stream_decoder.LESSONS
 
 
 @pytest.mark.parametrize(

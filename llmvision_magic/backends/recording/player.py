@@ -197,7 +197,7 @@ class ReplayingClient:
 
     def complete(self, request: Request, stop: Stop | None = None) -> Reply:
         """A reply as a whole, with the seconds it took when it was recorded. Raises as `stream`."""
-        from llmvision_magic.backends.wire.client import whole_reply
+        from llmvision_magic.backends.wire.whole_reply import whole_reply
 
         recorded = self.recorded(request)
         reply = whole_reply(self.stream(request, stop), stop)

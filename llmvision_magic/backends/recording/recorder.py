@@ -254,7 +254,7 @@ class RecordingClient:
 
     def complete(self, request: Request, stop: Stop | None = None) -> Reply:
         """As of the client that is asked."""
-        from llmvision_magic.backends.wire.client import whole_reply
+        from llmvision_magic.backends.wire.whole_reply import whole_reply
 
         return whole_reply(self.stream(request, stop), stop)
 

@@ -12,7 +12,8 @@ from llmvision_magic.backends.wire.parameters import Parameters
 from llmvision_magic.backends.wire.request import Request, Timeouts
 
 if TYPE_CHECKING:
-    from llmvision_magic.backends.wire.client import Client, checked_url
+    from llmvision_magic.backends.wire.base_url import checked_url
+    from llmvision_magic.backends.wire.client import Client
     from llmvision_magic.backends.wire.retries import Retrying
 
 __all__ = ["Client", "Parameters", "Request", "Retrying", "Timeouts", "checked_url"]
@@ -20,7 +21,7 @@ __all__ = ["Client", "Parameters", "Request", "Retrying", "Timeouts", "checked_u
 _HOMES = {
     "Client": "llmvision_magic.backends.wire.client",
     "Retrying": "llmvision_magic.backends.wire.retries",
-    "checked_url": "llmvision_magic.backends.wire.client",
+    "checked_url": "llmvision_magic.backends.wire.base_url",
 }
 
 

@@ -1,33 +1,27 @@
-"""The client: one server, one pool of connections, one way to ask."""
+"""The client: what can be asked of one server, and how often a request is sent until its reply begins."""
 
 from __future__ import annotations
 
-import re
-import ssl
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import Callable, Generator, Iterator, Sequence
 
-import httpx
-
-from llmvision_magic.backends.wire import decoding, retries
-from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire import error_mapping, retries
+from llmvision_magic.backends.wire.base_url import checked_url
+from llmvision_magic.backends.wire.chat_completion import whole_deltas
+from llmvision_magic.backends.wire.connection_pool import ConnectionPool
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
 from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
+from llmvision_magic.backends.wire.response_body import json_object, kind_of, not_json
 from llmvision_magic.backends.wire.retries import Retrying
 from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
-from llmvision_magic.backends.wire.transport import Call, watch
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, InvalidInput, ReplyCut, ServerBusy
-from llmvision_magic.messages import Delta, Message, Reply, ReplyBuilder
+from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
+from llmvision_magic.backends.wire.transport import Call
+from llmvision_magic.backends.wire.whole_reply import whole_reply
+from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
+from llmvision_magic.messages import Delta, Message, Reply
 from llmvision_magic.stop import Stop
-from llmvision_magic.version import __version__
 
 # A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
 GRACE = 2.0
-# A pooled connection is closed after so many seconds without use. Servers close theirs after some time too, and a
-# request sent into a connection that is just being closed is lost: chat requests are not sent twice.
-IDLE = 4.0
 
 
 class Client:
@@ -58,26 +52,10 @@ class Client:
         url = checked_url(base_url)
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
-        self._headers = {
-            "Accept": "text/event-stream, application/json",
-            # Compressed events are held back until enough of them have come together.
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "User-Agent": f"llmvision-magic/{__version__}",
-        }
-        userinfo = url.userinfo.decode("ascii")
-        self._auth = None
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {_checked_key(api_key)}"
-        elif userinfo:
-            self._auth = httpx.BasicAuth(url.username, url.password)
+        self._pool = ConnectionPool(url, api_key, self.timeouts, trust_env=trust_env)
         self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        self._server = Server(self._base_url, tuple(filter(None, (api_key, *passwords(userinfo)))))
-        self._trust_env = trust_env
+        self._server = Server(self._base_url, tuple(filter(None, (api_key, *passwords(url.userinfo.decode("ascii"))))))
         self._usage_known: bool | None = None
-        self._http: httpx.Client | None = None
-        self._closed = False
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Client({self._base_url!r})"
@@ -95,11 +73,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; replies that still arrive are cut."""
-        with self._lock:
-            self._closed = True
-            http, self._http = self._http, None
-        if http is not None:
-            http.close()
+        self._pool.close()
 
     def stream(
         self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
@@ -157,7 +131,7 @@ class Client:
         answer = self._asked("GET", f"{self._base_url}/models", None, stop or Stop())
         listed = answer.get("data", answer.get("models"))
         if not isinstance(listed, list):
-            raise failures.not_a_reply("no list of models", str(answer), self._server)
+            raise error_mapping.not_a_reply("no list of models", str(answer), self._server)
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
         return [name for name in names if isinstance(name, str)]
 
@@ -174,11 +148,11 @@ class Client:
         template = {"messages": messages_json(tuple(messages))}
         prompt = self._asked("POST", f"{root}/apply-template", template, stop).get("prompt")
         if not isinstance(prompt, str):
-            raise failures.not_a_reply("no prompt", "", self._server)
+            raise error_mapping.not_a_reply("no prompt", "", self._server)
         body = {"content": prompt, "add_special": True, "parse_special": True}
         tokens = self._asked("POST", f"{root}/tokenize", body, stop).get("tokens")
         if not isinstance(tokens, list):
-            raise failures.not_a_reply("no tokens", "", self._server)
+            raise error_mapping.not_a_reply("no tokens", "", self._server)
         return len(tokens)
 
     def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:
@@ -190,7 +164,7 @@ class Client:
             asked_pause = None
             exchange = self._exchange(call)
             try:
-                exchange.send(self._client(), "POST", url, encoded(request.body(ask_usage=ask_usage)))
+                exchange.send(self._pool.http_client(), "POST", url, encoded(request.body(ask_usage=ask_usage)))
                 if exchange.status < 300:
                     if request.asks_usage:
                         self._usage_known = ask_usage
@@ -208,7 +182,7 @@ class Client:
                     ask_usage = False
                     continue
                 reason = retries.reason_for_status(exchange.status) if isinstance(failure, ServerBusy) else None
-            except failures.HTTP_EXCEPTIONS as error:
+            except error_mapping.HTTP_EXCEPTIONS as error:
                 failure = exchange.failure(error)
                 reason = retries.reason_for_exception(error)
             if call.stop.is_set:
@@ -224,11 +198,11 @@ class Client:
 
     def _deltas(self, exchange: Exchange, request: Request) -> Iterator[Delta]:
         head = exchange.head()
-        kind = decoding.kind_of(exchange.content_type, head)
+        kind = kind_of(exchange.content_type, head)
         if kind == "other":
-            raise decoding.not_json(exchange.body(), self._server)
+            raise not_json(exchange.body(), self._server)
         if kind == "json":
-            yield from decoding.whole_deltas(exchange.body(), self._server)
+            yield from whole_deltas(exchange.body(), self._server)
             return
         between = self.timeouts.between_events
 
@@ -236,7 +210,7 @@ class Client:
             exchange.heard(min(GRACE, between) if decoder.finished else between)
 
         choices = request.parameters.extra.get("n")
-        decoder = decoding.StreamDecoder(
+        decoder = StreamDecoder(
             exchange, self._server, choices=choices if isinstance(choices, int) else 1, on_event=heard
         )
         try:
@@ -253,11 +227,11 @@ class Client:
         with Call(stop, self.timeouts.first_event) as call:
             exchange = self._exchange(call)
             try:
-                exchange.send(self._client(), method, url, None if body is None else encoded(body))
+                exchange.send(self._pool.http_client(), method, url, None if body is None else encoded(body))
                 if exchange.status >= 300:
                     raise exchange.refusal("")
                 content = exchange.body()
-            except failures.HTTP_EXCEPTIONS as error:
+            except error_mapping.HTTP_EXCEPTIONS as error:
                 if stop.is_set:
                     raise Interrupted(stop.reason) from error
                 raise exchange.failure(error) from error
@@ -267,87 +241,7 @@ class Client:
                 raise
             finally:
                 exchange.close()
-        return decoding.json_object(content, self._server)
+        return json_object(content, self._server)
 
     def _exchange(self, call: Call) -> Exchange:
         return Exchange(call, self._server, self.timeouts)
-
-    def _client(self) -> httpx.Client:
-        """The pool, made when first needed: reading the certificates takes tens of milliseconds."""
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the client is closed")
-            if self._http is None:
-                self._http = self._made()
-            return self._http
-
-    def _made(self) -> httpx.Client:
-        limit = max(self.timeouts.first_event, self.timeouts.between_events)
-        try:
-            http = httpx.Client(
-                headers=self._headers,
-                auth=self._auth,
-                # The nearer limits are kept by the watched connections.
-                timeout=httpx.Timeout(limit, connect=self.timeouts.connect, pool=self.timeouts.connect),
-                follow_redirects=False,
-                trust_env=self._trust_env,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=IDLE),
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                # Without TLS no certificates are read; this context trusts none.
-                verify=True if self._base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            )
-        except (ImportError, ValueError, httpx.InvalidURL) as error:
-            raise InvalidInput(
-                f"The proxy that the environment names cannot be used ({type(error).__name__}): "
-                "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
-            ) from error
-        watch(http)
-        return http
-
-
-def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:
-    """The reply that a stream's events make; see `Client.complete`."""
-    start = time.monotonic()
-    builder = ReplyBuilder()
-    try:
-        for event in events:
-            if isinstance(event, Delta):
-                builder.add(event)
-    except ReplyCut as error:
-        error.reply = builder.reply("cut", str(error), time.monotonic() - start)
-        raise
-    seconds = time.monotonic() - start
-    if stop is not None and stop.is_set and not builder.finish_reasons:
-        return builder.reply("interrupted", stop.reason, seconds=seconds)
-    return builder.reply(seconds=seconds)
-
-
-def checked_url(base_url: str) -> httpx.URL:
-    """A base URL, read.
-
-    Raises:
-        InvalidInput: It is no http(s) address; no password in it is shown.
-    """
-    expected = "The base URL is an http or https address with a host, like https://host/v1"
-    try:
-        url = httpx.URL(base_url.strip())
-        url.host.encode("idna")
-    except (httpx.InvalidURL, UnicodeError):
-        # What came is not shown, and the cause neither: where the address cannot be taken apart, a password in it
-        # cannot be found.
-        raise InvalidInput(f"{expected}; what came cannot be read as an address.") from None
-    if url.scheme not in ("http", "https") or not url.host or not 0 < (1 if url.port is None else url.port) < 65536:
-        shown = str(url.copy_with(userinfo=b"")) if url.host else "an address without a host"
-        raise InvalidInput(f"{expected}; {shown} came.")
-    if url.query or url.fragment:
-        raise InvalidInput("The base URL has no query and no fragment: remove what follows ? or #.")
-    return url
-
-
-def _checked_key(api_key: str) -> str:
-    if not re.fullmatch(r"[\x21-\x7e]+", api_key):
-        raise InvalidInput(
-            "The key holds a character that no header can carry (a blank, a line end, or one outside ASCII): "
-            "set it again, copied whole and alone."
-        )
-    return api_key

@@ -8,9 +8,10 @@ from typing import cast
 
 import httpx
 
-from llmvision_magic.backends.wire import decoding, error_mapping, retries
+from llmvision_magic.backends.wire import error_mapping, retries
 from llmvision_magic.backends.wire.request import Timeouts
 from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
+from llmvision_magic.backends.wire.stream_decoder import LARGEST_EVENT
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
 from llmvision_magic.errors import ChatError, RequestRefused
 
@@ -112,7 +113,7 @@ class Exchange:
                 break
         return self._head
 
-    def body(self, limit: int = decoding.LARGEST_EVENT) -> bytes:
+    def body(self, limit: int = LARGEST_EVENT) -> bytes:
         """The rest of the body.
 
         Raises:

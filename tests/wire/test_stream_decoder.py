@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.servers.scripting import completion, done, event, sse, sse_usage
 
-from llmvision_magic.backends.wire import decoding
-from llmvision_magic.backends.wire.decoding import StreamDecoder, kind_of, whole_deltas
+from llmvision_magic.backends.wire import stream_decoder
+from llmvision_magic.backends.wire.chat_completion import whole_deltas
+from llmvision_magic.backends.wire.response_body import kind_of, not_json
 from llmvision_magic.backends.wire.server_messages import Server
+from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.errors import BadResponse, ChatError, ContextTooLong, ReplyCut, RequestRefused, ServerBusy
 from llmvision_magic.messages import ReplyBuilder, Usage
 
@@ -201,7 +203,7 @@ def test_stream_that_is_empty_is_cut():
 @pytest.mark.parametrize("line", [b"data: ", b": "])
 def test_event_without_end_is_bounded(monkeypatch, line):
     """A line that never ends is given up at the bound, not at the end of memory."""
-    monkeypatch.setattr(decoding, "LARGEST_EVENT", 1000)
+    monkeypatch.setattr(stream_decoder, "LARGEST_EVENT", 1000)
 
     def endless():
         yield line
@@ -287,7 +289,7 @@ def test_whole_answer_without_choices_is_a_bad_response(body):
 def test_page_is_quoted_by_its_title_short_and_clean():
     """At most 200 characters, no control characters, no key."""
     page = b"<html><title>Wel\x1b[31mcome secret " + b"x" * 1000 + b"</title><script>y</script>"
-    message = str(decoding.not_json(page, SERVER))
+    message = str(not_json(page, SERVER))
     quote = message.partition("“")[2].partition("”")[0]
     assert quote.startswith("Welcome •••")
     assert len(quote) == 200

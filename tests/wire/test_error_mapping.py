@@ -7,8 +7,7 @@ import inspect
 import httpx
 import pytest
 
-from llmvision_magic.backends.wire import Timeouts
-from llmvision_magic.backends.wire import error_mapping as failures
+from llmvision_magic.backends.wire import Timeouts, error_mapping
 from llmvision_magic.backends.wire.server_messages import Server, message_of, passwords
 from llmvision_magic.errors import (
     BadResponse,
@@ -69,9 +68,9 @@ def instance(kind: type[Exception], message: str = "") -> Exception:
 def test_every_http_exception_is_one_of_ours(kind):
     """Before the reply each has its error, after its beginning all mean a cut; a new one makes this test fail."""
     error = instance(kind)
-    assert isinstance(error, failures.HTTP_EXCEPTIONS)
-    assert type(failures.from_exception(error, SERVER, Timeouts(), began=False)) is EXPECTED[kind.__name__]
-    assert type(failures.from_exception(error, SERVER, Timeouts(), began=True)) is ReplyCut
+    assert isinstance(error, error_mapping.HTTP_EXCEPTIONS)
+    assert type(error_mapping.from_exception(error, SERVER, Timeouts(), began=False)) is EXPECTED[kind.__name__]
+    assert type(error_mapping.from_exception(error, SERVER, Timeouts(), began=True)) is ReplyCut
 
 
 @pytest.mark.parametrize(
@@ -81,16 +80,16 @@ def test_every_http_exception_is_one_of_ours(kind):
 def test_hangup_is_a_lost_connection(message):
     """A server that goes away speaks HTTP all right."""
     error = httpx.RemoteProtocolError(message)
-    assert type(failures.from_exception(error, SERVER, Timeouts(), began=False)) is NotConnected
+    assert type(error_mapping.from_exception(error, SERVER, Timeouts(), began=False)) is NotConnected
 
 
 def test_limits_are_told_in_seconds():
     """Each limit's error names its number."""
     timeouts = Timeouts(connect=1, first_event=2, between_events=3)
     sentences = [
-        str(failures.from_exception(httpx.ConnectTimeout(""), SERVER, timeouts, began=False)),
-        str(failures.from_exception(httpx.ReadTimeout(""), SERVER, timeouts, began=False)),
-        str(failures.from_exception(httpx.ReadTimeout(""), SERVER, timeouts, began=True)),
+        str(error_mapping.from_exception(httpx.ConnectTimeout(""), SERVER, timeouts, began=False)),
+        str(error_mapping.from_exception(httpx.ReadTimeout(""), SERVER, timeouts, began=False)),
+        str(error_mapping.from_exception(httpx.ReadTimeout(""), SERVER, timeouts, began=True)),
     ]
     assert all(f" {number} s" in sentence for number, sentence in enumerate(sentences, 1))
 
@@ -98,7 +97,7 @@ def test_limits_are_told_in_seconds():
 def test_words_of_an_exception_are_cleaned():
     """A server's bytes in an exception's message come without key and control characters."""
     error = httpx.RemoteProtocolError("illegal status line: sk-123 \x1b[0m\x07")
-    assert "line: •••)" in str(failures.from_exception(error, SERVER, Timeouts(), began=False))
+    assert "line: •••)" in str(error_mapping.from_exception(error, SERVER, Timeouts(), began=False))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_words_of_an_exception_are_cleaned():
 )
 def test_status_decides(status, kind, words):
     """Each status has its error, with the status, the server's words and what to try."""
-    error = failures.from_status(status, "it said so", None, SERVER, model="m", location="http://other/v1")
+    error = error_mapping.from_status(status, "it said so", None, SERVER, model="m", location="http://other/v1")
     assert (type(error), error.status) == (kind, status)
     assert words in str(error)
     assert ("http://other/v1" if status == 302 else "it said so") in str(error)
@@ -150,7 +149,7 @@ def test_status_decides(status, kind, words):
 )
 def test_too_long_is_told_apart_with_its_numbers(status, error, prompt, context):
     """By code or by wording; the numbers are there when the server gave them."""
-    failure = failures.from_status(status, error["message"], {"error": error}, SERVER)
+    failure = error_mapping.from_status(status, error["message"], {"error": error}, SERVER)
     assert isinstance(failure, ContextTooLong)
     assert (failure.prompt_tokens, failure.context_tokens) == (prompt, context)
     assert all(str(number) in str(failure) for number in (prompt, context) if number)
@@ -183,7 +182,7 @@ def test_server_message_is_found(body, message):
 
 def test_server_message_is_bounded():
     """At most 300 characters are quoted."""
-    error = failures.from_status(400, "x" * 10_000, None, SERVER)
+    error = error_mapping.from_status(400, "x" * 10_000, None, SERVER)
     assert len(error.server_message) == 300
 
 
@@ -207,9 +206,9 @@ def test_secrets_are_in_no_repr():
 
 def test_long_wait_asked_for_is_told():
     """The number of seconds is in the sentence."""
-    assert "300 s" in str(failures.from_status(429, "", None, SERVER, asked_pause=300.0))
+    assert "300 s" in str(error_mapping.from_status(429, "", None, SERVER, asked_pause=300.0))
 
 
 def test_all_failures_are_chat_errors():
     """The table holds nothing else."""
-    assert all(issubclass(kind, ChatError) for kind in failures.BEFORE_REPLY.values())
+    assert all(issubclass(kind, ChatError) for kind in error_mapping.BEFORE_REPLY.values())

@@ -1,0 +1,56 @@
+"""The body of an answer: what it is, and its JSON where it should be that."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from llmvision_magic.backends.wire import error_mapping
+from llmvision_magic.backends.wire.server_messages import Server, first_words, parsed
+from llmvision_magic.errors import BadResponse
+
+Kind = Literal["events", "json", "other"]
+
+
+def kind_of(content_type: str, head: bytes) -> Kind:
+    """What an answer is, by its first character, then by its declared type.
+
+    Servers that do not stream answer JSON to a request for a stream, some declare events as plain text, and some put
+    a JSON error under the type of an event stream.
+
+    Args:
+        content_type: The header's value; may be empty.
+        head: The body's first bytes, from the first one that is not blank.
+    """
+    if head[:1] in (b"{", b"["):
+        return "json"
+    if head[:1] == b"<" or "html" in content_type:
+        return "other"
+    if "text/event-stream" in content_type:
+        return "events"
+    if "json" in content_type:
+        return "json"
+    # The fields an event can begin with: data, event, id, retry, and a comment's colon.
+    return "events" if head[:1] in (b"d", b"e", b"i", b"r", b":") else "other"
+
+
+def json_object(body: bytes, server: Server) -> dict[str, object]:
+    """The JSON object that the body is.
+
+    Raises:
+        BadResponse: It is something else.
+    """
+    try:
+        value = parsed(body)
+    except ValueError as error:
+        raise not_json(body, server) from error
+    if not isinstance(value, dict):
+        raise error_mapping.not_a_reply("JSON of another kind", first_words(body[:1000]), server)
+    return value
+
+
+def not_json(body: bytes, server: Server) -> BadResponse:
+    """The error for an answer that should be JSON and is not."""
+    if not body.strip():
+        return error_mapping.not_a_reply("nothing", "", server)
+    page = body.lstrip()[:1] == b"<"
+    return error_mapping.not_a_reply("a web page" if page else "something else", first_words(body), server)

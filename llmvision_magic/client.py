@@ -7,9 +7,8 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from llmvision_magic.backends.backend import Backend
 from llmvision_magic.backends.connections import Connections, shared
 from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.chat.plan import parameters_from
@@ -20,6 +19,9 @@ from llmvision_magic.settings.keys import Key, checked_key
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import nearest
 from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.backend import Backend
 
 Said = str | Iterable[Message | Mapping[str, object]]
 """What is asked: a text, or the messages of a conversation as `Message` or as the API's own objects."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings import with_source
-from llmvision_magic.settings.keys import Key
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.keys import Key
 
 PLATFORM_URL = "https://platform.llmprovider.ai/v1"
 PLATFORM_MODEL = "SenseCharacter-20250124-01"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from llmvision_magic.chat.pacing import INTERVAL
@@ -127,3 +127,55 @@ class BroadcastView:
         """Stop showing, everywhere."""
         self.leave_listeners()
         self._view.leave()
+
+
+class Listeners:
+    """Those of one session."""
+
+    def __init__(self) -> None:
+        self._listeners: list[SessionListener] = []
+        # By turn whose reply arrives: where it is shown.
+        self._shown: dict[str, tuple[Conversation, BroadcastView]] = {}
+        self._joining = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def add(self, listener: SessionListener) -> None:
+        """Have a listener see what happens from now on, and the replies that arrive."""
+        with self._joining:
+            self._listeners.append(listener)
+            for turn_id, (conversation, shown) in self._shown.items():
+                _join(shown, listener, conversation, conversation.turns[turn_id])
+
+    def remove(self, listener: SessionListener) -> None:
+        """Have a listener see no more."""
+        self._listeners.remove(listener)
+
+    def tell(self) -> None:
+        """Say that conversations, their branches or their settings may be others now."""
+        for listener in list(self._listeners):
+            with suppress(Exception):  # what fails there must not end what happens here
+                listener.changed()
+
+    @contextmanager
+    def shown(self, conversation: Conversation, turn: Turn, view: ReplyView) -> Iterator[ReplyView]:
+        """A view joined with those of the listeners, while the reply of a turn arrives."""
+        shown = BroadcastView(view)
+        with self._joining:
+            for listener in self._listeners:
+                _join(shown, listener, conversation, turn)
+            self._shown[turn.id] = conversation, shown
+        try:
+            yield shown
+        finally:
+            with self._joining:
+                del self._shown[turn.id]
+            shown.leave_listeners()
+
+
+def _join(shown: BroadcastView, listener: SessionListener, conversation: Conversation, turn: Turn) -> None:
+    """Show a reply at a listener's too, if it watches that conversation."""
+    with suppress(Exception):
+        if (other := listener.view_of(conversation, turn)) is not None:
+            shown.join(other)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.connections import Connections
 from llmvision_magic.errors import ChatError
-from llmvision_magic.settings import Settings
 from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.settings import Settings
 
 
 class ModelList:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmvision_magic.messages import CodeBlock, Reply
-from llmvision_magic.settings.turn_options import Format
+from llmvision_magic.settings.declarations import CODE_FORMATS
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import CodeBlock, Reply
+    from llmvision_magic.settings.declarations import Format
 
 PYTHON = frozenset({"python", "py", "python3", "ipython", "ipython3"})
 """What models call the notebook's language. Blocks without a name count too; beside named ones if they are code."""
@@ -30,7 +33,7 @@ class NewCell(NamedTuple):
 
 def new_cell_from(reply: Reply, format: Format) -> NewCell | None:
     """The cell that a reply offers; None where none was asked for, or the reply did not come to its end."""
-    if format not in ("code", "correction") or reply.status != "complete":
+    if format not in CODE_FORMATS or reply.status != "complete":
         return None
     blocks = reply.code_blocks
     python = _python_blocks(blocks)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmvision_magic.chat.new_cell import NewCell
 from llmvision_magic.errors import ChatError, Interrupted
 from llmvision_magic.messages import NO_OPTIONS, Content, Reply
-from llmvision_magic.settings.turn_options import Format
+
+if TYPE_CHECKING:
+    from llmvision_magic.chat.new_cell import NewCell
+    from llmvision_magic.settings.declarations import Format
 
 
 class Outcome(NamedTuple):

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from llmvision_magic.stop import Stop
+if TYPE_CHECKING:
+    from llmvision_magic.stop import Stop
 
 Item = TypeVar("Item")
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmvision_magic.backends.target import Target
 from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.cell_context import NO_CELL, CellContext
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
 from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, with_source
 from llmvision_magic.settings.parsing import parse_value
-from llmvision_magic.settings.turn_options import Format
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.target import Target
+    from llmvision_magic.conversation import Conversation, Turn
+    from llmvision_magic.settings.declarations import Format
 
 GO_ON = (
     "Your last message broke off. Go on exactly after its last character, in the same form, without repeating anything "

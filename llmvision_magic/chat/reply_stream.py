@@ -6,18 +6,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from llmvision_magic.backends.target import Target
 from llmvision_magic.chat.continuation import ContinuationJoiner
-from llmvision_magic.chat.outcome import Outcome
-from llmvision_magic.chat.pacing import Frame
-from llmvision_magic.chat.view import ReplyView
 from llmvision_magic.errors import Interrupted, ReplyCut
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
-from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.backend import ReplayInfo
+    from llmvision_magic.backends.target import Target
     from llmvision_magic.backends.wire import Retrying
+    from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.chat.pacing import Frame
+    from llmvision_magic.chat.view import ReplyView
+    from llmvision_magic.stop import Stop
 
 STALL = 2.0
 """Seconds of silence in the middle of a reply before the reader is told."""

@@ -9,12 +9,12 @@ from llmvision_magic.chat.context_window import fit, more_to_leave_out, size_of
 from llmvision_magic.chat.reply_stream import Event, RequestSent
 from llmvision_magic.errors import ContextTooLong, KeyRefused, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, Message, image_count
-from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.backend import Backend
     from llmvision_magic.backends.connections import Connections
     from llmvision_magic.chat.plan import TurnPlan
+    from llmvision_magic.stop import Stop
 
 
 def send(

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.connections import Connections
-from llmvision_magic.chat.listeners import BroadcastView, SessionListener
-from llmvision_magic.chat.model_list import ModelList
-from llmvision_magic.chat.outcome import Outcome
+from llmvision_magic.chat.listeners import Listeners
 from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, place_of
 from llmvision_magic.chat.turn_runner import TurnRunner
-from llmvision_magic.chat.usage import TokenTotals
-from llmvision_magic.chat.view import ReplyView
-from llmvision_magic.conversation import Conversation, Turn, checked_name
+from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal
 from llmvision_magic.settings import Settings, setting_named
 from llmvision_magic.settings.suggestions import nearest
-from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.chat.model_list import ModelList
+    from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.chat.usage import TokenTotals
+    from llmvision_magic.chat.view import ReplyView
+    from llmvision_magic.stop import Stop
 
 ENDING = 1.0
 """Longest wait for replies that are ended with the kernel, in seconds."""
@@ -40,9 +41,7 @@ class Session:
         footers: By turn, facts about its reply, as they stand under it; of those that arrived in this kernel.
         arriving: By turn, set when its reply has ended: what follows the turn waits for that.
         stops: By turn whose reply arrives: ends it.
-        listeners: Who sees what happens here; `add_listener` adds one.
-        shown: By turn whose reply arrives: where it is shown.
-        model_list: What servers offer.
+        listeners: Who sees what happens here.
         offered: Ids of the kept conversations that were listed last, as they were numbered.
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
@@ -54,14 +53,21 @@ class Session:
         self.spent: dict[tuple[str, str], TokenTotals] = {}
         self.footers: dict[str, list[str]] = {}
         self.arriving: dict[str, threading.Event] = {}
-        self.model_list = ModelList(lambda: self.connections)
+        self._model_list: ModelList | None = None
         self.stops: dict[str, Stop] = {}
-        self.listeners: list[SessionListener] = []
-        self.shown: dict[str, tuple[Conversation, BroadcastView]] = {}
-        self._joining = threading.Lock()
+        self.listeners = Listeners()
         self.offered: list[str] = []
         self.journal = journal or Journal()
         self._runner = TurnRunner(lambda: self.connections, self.journal, self.arriving, self.spent, self.footers)
+
+    @property
+    def model_list(self) -> ModelList:
+        """What servers offer, as far as they were asked."""
+        if self._model_list is None:
+            from llmvision_magic.chat.model_list import ModelList
+
+            self._model_list = ModelList(lambda: self.connections)
+        return self._model_list
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, or the current one.
@@ -135,19 +141,7 @@ class Session:
         """Bring what may have changed of conversations (head, settings, name) to the journal; tell the listeners."""
         for conversation in list(self.conversations.values()):
             self.journal.note(conversation)
-        self._tell()
-
-    def _tell(self) -> None:
-        for listener in list(self.listeners):
-            with suppress(Exception):  # what fails there must not end what happens here
-                listener.changed()
-
-    def add_listener(self, listener: SessionListener) -> None:
-        """Have a listener see what happens from now on, and the replies that arrive."""
-        with self._joining:
-            self.listeners.append(listener)
-            for turn_id, (conversation, shown) in self.shown.items():
-                _join(shown, listener, conversation, conversation.turns[turn_id])
+        self.listeners.tell()
 
     def drop(self, name: str) -> None:
         """Forget a conversation with all its turns, on disk too; replies that arrive in it end.
@@ -247,7 +241,7 @@ class Session:
             options=ask.options,
         )
         self.arriving[turn.id] = threading.Event()
-        self._tell()
+        self.listeners.tell()
         return StartedTurn(plan, turn, fallback)
 
     def run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
@@ -258,8 +252,16 @@ class Session:
         Returns:
             What came of it; `Outcome.error` is the exception to raise when it did not end well.
         """
-        with self._with_listeners(begun, view, stop) as shown:
-            return self._runner.run(begun, shown, stop)
+        turn = begun.turn
+        if turn is None:  # nobody's history: nobody else's affair
+            return self._runner.run(begun, view, stop)
+        self.stops[turn.id] = stop
+        try:
+            with self.listeners.shown(begun.plan.conversation, turn, view) as shown:
+                return self._runner.run(begun, shown, stop)
+        finally:
+            self.stops.pop(turn.id, None)
+            self.listeners.tell()
 
     def end_replies(self) -> None:
         """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""
@@ -268,32 +270,3 @@ class Session:
         end = time.monotonic() + ENDING
         while self.stops and time.monotonic() < end:
             time.sleep(0.01)
-
-    @contextmanager
-    def _with_listeners(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Iterator[ReplyView]:
-        """The view joined with those of the listeners, while the reply arrives."""
-        turn = begun.turn
-        if turn is None:  # nobody's history: nobody else's affair
-            yield view
-            return
-        shown = BroadcastView(view)
-        with self._joining:
-            for listener in self.listeners:
-                _join(shown, listener, begun.plan.conversation, turn)
-            self.shown[turn.id] = begun.plan.conversation, shown
-        self.stops[turn.id] = stop
-        try:
-            yield shown
-        finally:
-            with self._joining:
-                del self.shown[turn.id]
-            shown.leave_listeners()
-            self.stops.pop(turn.id, None)
-            self._tell()
-
-
-def _join(shown: BroadcastView, listener: SessionListener, conversation: Conversation, turn: Turn) -> None:
-    """Show a reply at a listener's too, if it watches that conversation."""
-    with suppress(Exception):
-        if (other := listener.view_of(conversation, turn)) is not None:
-            shown.join(other)

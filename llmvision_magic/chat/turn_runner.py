@@ -5,19 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.connections import Connections
-from llmvision_magic.chat.new_cell import new_cell_from
 from llmvision_magic.chat.outcome import Outcome
 from llmvision_magic.chat.pacing import PacedReader
-from llmvision_magic.chat.plan import StartedTurn, TurnPlan
 from llmvision_magic.chat.reply_stream import Event, ReplyStream
 from llmvision_magic.chat.sending import send
 from llmvision_magic.chat.usage import TokenTotals
-from llmvision_magic.chat.view import ReplyView
 from llmvision_magic.errors import Interrupted
 from llmvision_magic.journal import NO_WRITER, Journal
-from llmvision_magic.stop import Stop
+from llmvision_magic.settings.declarations import CODE_FORMATS
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.chat.new_cell import NewCell
+    from llmvision_magic.chat.plan import StartedTurn, TurnPlan
+    from llmvision_magic.chat.view import ReplyView
+    from llmvision_magic.messages import Reply
+    from llmvision_magic.settings.declarations import Format
+    from llmvision_magic.stop import Stop
 
 
 class TurnRunner:
@@ -81,7 +87,7 @@ class TurnRunner:
             later_turns=plan.later_turns,
             notes=plan.ask.notes,
             format=plan.ask.format,
-            offer=new_cell_from(reply, plan.ask.format),
+            offer=_new_cell(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
             error=arrival.error,
             parent=plan.parent,
@@ -121,3 +127,11 @@ class TurnRunner:
             while not stop.is_set and self._journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
                 time.sleep(0.05)
                 self._journal.other_kernels.catch_up(plan.conversation)
+
+
+def _new_cell(reply: Reply, format: Format) -> NewCell | None:
+    if format not in CODE_FORMATS:
+        return None
+    from llmvision_magic.chat.new_cell import new_cell_from  # few replies become cells
+
+    return new_cell_from(reply, format)

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.messages import Reply
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Reply
 
 
 class TokenTotals:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from llmvision_magic.chat.outcome import Outcome
+if TYPE_CHECKING:
+    from llmvision_magic.chat.outcome import Outcome
 
 
 class ReplyView(Protocol):

@@ -16,10 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from llmvision_magic.journal.location import JournalLocation
 from llmvision_magic.journal.unavailable import JournalUnavailable, why_unavailable
 from llmvision_magic.text_files import shown_path
+
+if TYPE_CHECKING:
+    from llmvision_magic.journal.location import JournalLocation
 
 APPLICATION = 0x6C6C6D76
 """``PRAGMA application_id`` of our files ("llmv"), by which another program's database is told from them."""

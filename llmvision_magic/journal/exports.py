@@ -9,15 +9,17 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import turn_record
 from llmvision_magic.journal.turn_texts import prompt_words, reply_of, when
 from llmvision_magic.messages import text_of
 from llmvision_magic.settings.turn_options import LINE_SETTINGS, options_line
 from llmvision_magic.text_files import shown_path, write_atomically
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
 
 
 def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -> None:

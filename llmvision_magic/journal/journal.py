@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.journal_file import HURRY, PATIENCE, JournalFile
 from llmvision_magic.journal.location import NOWHERE, JournalLocation, KernelIdentity
@@ -18,6 +17,7 @@ from llmvision_magic.journal.turn_writer import TurnWriter
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+    from llmvision_magic.conversation import Conversation
     from llmvision_magic.journal.reading import LoadedConversation
 
 

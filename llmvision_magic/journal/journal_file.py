@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError, InvalidInput
-from llmvision_magic.journal.location import JournalLocation
 from llmvision_magic.journal.unavailable import JournalUnavailable, why_unavailable
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
+
+    from llmvision_magic.journal.location import JournalLocation
 
 PATIENCE = 0.5
 """Seconds to wait for another kernel's write, at the beginning and the end of a turn."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from llmvision_magic.settings import Environment
+if TYPE_CHECKING:
+    from llmvision_magic.settings import Environment
 
 VARIABLE = "LLMVISION_JOURNAL"
 """``off``, or the path of the journal's file."""

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import ChatError
-from llmvision_magic.journal.journal_file import JournalFile
 
 if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation
+    from llmvision_magic.journal.journal_file import JournalFile
     from llmvision_magic.journal.reading import LoadedConversation
 
 SHOWN_WITHIN = 1.5

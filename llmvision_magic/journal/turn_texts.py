@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Reply, text_of
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Turn
 
 
 def reply_of(turn: Turn) -> Reply:

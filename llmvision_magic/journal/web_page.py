@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from html import escape
+from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.journal.turn_texts import when
 from llmvision_magic.rendering import MOST_SHOWN, render, style_bundle
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
 
 # What the page may do at all, should anything have come through: nothing but its own style and images within it.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

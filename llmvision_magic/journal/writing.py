@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Container, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmvision_magic.conversation import Conversation, Turn
-from llmvision_magic.journal.location import KernelIdentity
 from llmvision_magic.journal.records import settings_to_keep, to_json
 from llmvision_magic.text_files import without_lone_surrogates
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
+    from llmvision_magic.journal.location import KernelIdentity
 
 
 class Facts(NamedTuple):

@@ -35,7 +35,7 @@ def candidates(magics: ChatMagics, line: str) -> list[str]:
 
 def _cell_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
     from llmvision_magic.kernel.cells.options import EXPRESSIONS, OPTIONS
-    from llmvision_magic.settings.turn_options import FORMATS
+    from llmvision_magic.settings.declarations import FORMATS
 
     last = before[-1] if before else ""
     if last in ("-n", "--name"):

@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import Interrupted
-from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.stop import Stop
 
 Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers
 """What `signal.signal` takes and gives."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from llmvision_magic.messages import Content
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Content
 
 FIRST_WORDS = 60
 """Characters of a prompt that stand in the tree."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import Content, text_of
-from llmvision_magic.panel.requests import File
 from llmvision_magic.prompt import ComposedPrompt, NotebookValues, compose
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.value_text import fenced
@@ -16,6 +15,7 @@ from llmvision_magic.settings.turn_options import FILES, FILES_LENGTH, Options, 
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Turn
+    from llmvision_magic.panel.requests import File
 
 MOST_CHARACTERS = 100_000
 """Of a text file that are sent."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError, Interrupted, InvalidInput
-from llmvision_magic.panel.turn_data import Json
 from llmvision_magic.prompt import ExpressionError
 from llmvision_magic.stop import Stop
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.panel.host import PanelHost
     from llmvision_magic.panel.requests import Request
+    from llmvision_magic.panel.turn_data import Json
 
 MOST_KNOWN = 200
 """Errands whose answers are kept, for a page that has not heard them."""

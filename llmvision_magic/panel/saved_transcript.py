@@ -15,12 +15,12 @@ from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.journal.turn_texts import prompt_words
 from llmvision_magic.panel.turn_data import TurnRenderer, facts_of
 from llmvision_magic.rendering import MOST_SHOWN, style
 
 if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.panel.host import PanelHost, Update
     from llmvision_magic.panel.transcript_sync import TranscriptSync
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.rendering import Block, not_all_shown, reply_html
 from llmvision_magic.settings.turn_options import FILES, is_raw
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
 
 Json = dict[str, object]
 

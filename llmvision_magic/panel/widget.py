@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
@@ -15,13 +15,15 @@ from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.hooks import HOOKS
 from llmvision_magic.panel import assets, requests
 from llmvision_magic.panel.actions import Actions
-from llmvision_magic.panel.host import PanelHost
 from llmvision_magic.panel.queries import Queries
 from llmvision_magic.panel.request_queue import RequestQueue
 from llmvision_magic.panel.saved_transcript import SavedTranscript
 from llmvision_magic.panel.transcript_sync import TranscriptSync
 from llmvision_magic.rendering import stylesheet
 from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
+
+if TYPE_CHECKING:
+    from llmvision_magic.panel.host import PanelHost
 
 PARAMETERS = ("model", *REQUEST_PARAMETERS)
 """Settings that the panel has controls for."""
@@ -93,7 +95,7 @@ class ChatPanel(anywidget.AnyWidget):
         self.observe(self._parameter_set, list(WRITABLE))
         self.observe(self._conversation_set, "conversation")
         self.on_msg(self._on_message)
-        host.session.add_listener(self._sync)
+        host.session.listeners.add(self._sync)
         self._forget = host.on_close(self.close)
         self._is_open = True
 

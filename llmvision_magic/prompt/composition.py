@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.messages import Content
 from llmvision_magic.prompt.expressions import Expression, ExpressionError, split, try_compile
 from llmvision_magic.prompt.formatters import bounded, shown
 from llmvision_magic.prompt.images import image_part
-from llmvision_magic.prompt.tracebacks import CellNamer
 from llmvision_magic.prompt.value_text import ValueText, counted, fenced, in_line, told
 from llmvision_magic.settings.secrets import Masker
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Content
+    from llmvision_magic.prompt.tracebacks import CellNamer
 
 LIMIT = 4000
 """Characters of a value that are sent, where nothing else is said."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.code import code_shown, is_code, module_shown
 from llmvision_magic.prompt.tables import array_shown, frame_shown, is_of, series_shown
 from llmvision_magic.prompt.tracebacks import CellNamer, ErrorHistory, Traceback, traceback_text
 from llmvision_magic.prompt.value_text import ValueText, article, cut, in_line, more, told
-from llmvision_magic.settings.secrets import Masker
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.secrets import Masker
 
 SLACK = 10_000
 """Characters looked at beyond those sent: a secret that the cut would halve is known only by its whole."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.prompt.value_text import ValueText, counted, cut, more
-from llmvision_magic.settings.secrets import Masker
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.secrets import Masker
 
 ALL_ROWS = 20
 """A table of up to so many rows is shown whole."""

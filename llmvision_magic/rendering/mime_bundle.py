@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmvision_magic.messages import Reply
 from llmvision_magic.rendering.blocks import Block, try_join
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
+
+    from llmvision_magic.messages import Reply
 
 # JupyterLab's MathJax looks for its marks in every HTML output but those that carry the first class; the second is the
 # same for MathJax 2.

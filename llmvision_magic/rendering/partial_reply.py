@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from llmvision_magic.messages import Reply
-from llmvision_magic.rendering.blocks import Block
+from typing import TYPE_CHECKING
+
 from llmvision_magic.rendering.incremental_parser import Blocks
 from llmvision_magic.rendering.mime_bundle import MOST_SHOWN, Footer, reply_bundle, text_bundle
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Reply
+    from llmvision_magic.rendering.blocks import Block
 
 LONG_REPLY = 20_000
 """Characters from which on an interrupted reply is left in the parts it was shown in."""

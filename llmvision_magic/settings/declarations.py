@@ -13,6 +13,16 @@ from llmvision_magic.settings.suggestions import nearest
 
 Kind = Literal["text", "integer", "number", "texts", "switch", "json"]
 
+Format = Literal["markdown", "text", "code", "correction"]
+"""How a reply is used: shown as Markdown; shown as it is; its code offered in a new cell; its last code, for that
+corrects a cell."""
+
+FORMATS = ("markdown", "text", "code")
+"""Those a user can ask for."""
+
+CODE_FORMATS = ("code", "correction")
+"""Those that make a new cell of the reply's code."""
+
 
 class Setting(NamedTuple):
     """One setting.

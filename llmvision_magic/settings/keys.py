@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings.environment import Environment
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.environment import Environment
 
 SERVICE = "llmvision_magic"
 """Service name in the system keyring; the user name there is the server's origin."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings.declarations import Setting
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.declarations import Setting
 
 
 def parse_value(setting: Setting, given: object) -> object:

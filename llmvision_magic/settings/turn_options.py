@@ -6,17 +6,10 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+from typing import get_args
 
-from llmvision_magic.settings.declarations import BY_NAME
+from llmvision_magic.settings.declarations import BY_NAME, Format
 from llmvision_magic.settings.parsing import parse_value
-
-Format = Literal["markdown", "text", "code", "correction"]
-"""How a reply is used: shown as Markdown; shown as it is; its code offered in a new cell; its last code, for that
-corrects a cell."""
-
-FORMATS = ("markdown", "text", "code")
-"""Those a user can ask for."""
 
 Options = Mapping[str, object]
 """Options by their long names, a setting's under the setting's name; what was not said is not in it."""

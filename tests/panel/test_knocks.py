@@ -185,7 +185,7 @@ def test_panel_that_opens_while_a_reply_arrives_shows_it(kernel, page, chat_serv
     late.until(lambda: any("more." in str(message.get("tail")) for message in late.messages))
     chat_server.release()
     assert late.ended("slow")["html"] is None
-    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.shown)") == 0
+    assert kernel.value("len(get_ipython()._llmvision_magic.magics.session.listeners._shown)") == 0
 
 
 def test_panel_that_opens_before_the_first_word_shows_what_is_waited_for(kernel, page, chat_server):

@@ -13,8 +13,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.local.gguf import ModelFacts
+if TYPE_CHECKING:
+    from llmvision_magic.backends.local.gguf import ModelFacts
 
 ROOT = Path("/")
 LEAST_CONTEXT = 1024

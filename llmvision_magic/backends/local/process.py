@@ -29,7 +29,7 @@ class ServerProcess:
         """Start the child.
 
         Args:
-            program: A Python file that keeps the agreement described in `serve`.
+            program: A Python file that keeps the agreement described in `llama_server`.
             options: Handed over on standard input: no other process can read it there, unlike a command line.
             log_path: An existing file; the child's output is appended.
 

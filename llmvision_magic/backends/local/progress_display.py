@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from llmvision_magic.backends.local.weights import Progress
+if TYPE_CHECKING:
+    from llmvision_magic.backends.local.weights import Progress
 
 _STEP_PERCENT = 25
 

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.local.download import INSTEAD
 from llmvision_magic.backends.local.gguf import ModelFacts, read_facts
@@ -24,7 +25,9 @@ from llmvision_magic.backends.local.machine_limits import (
 from llmvision_magic.backends.local.process import ServerProcess
 from llmvision_magic.backends.local.weights import SMOLLM2, cache_folder, name_of
 from llmvision_magic.errors import Interrupted, ModelNotStarted
-from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.stop import Stop
 
 _PROGRAM = Path(__file__).with_name("llama_server.py")
 _POLL_SECONDS = 0.02
@@ -64,7 +67,7 @@ class LocalServer:
             model: The model's file.
             context_tokens: Longest context wanted, in tokens. Less is used where the model or the memory allow less.
             start_seconds: Longest wait for the server to answer, in seconds; loading the model counts.
-            program: What the child runs: a Python file that keeps the agreement described in `serve`.
+            program: What the child runs: a Python file that keeps the agreement described in `llama_server`.
         """
         self.api_key = secrets.token_urlsafe(32)
         self.model = name_of(model)

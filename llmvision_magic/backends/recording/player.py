@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from llmvision_magic.backends.backend import ReplayInfo
 from llmvision_magic.backends.recording.cassette import Cassette, typed
-from llmvision_magic.backends.recording.cassette_format import Entry
 from llmvision_magic.backends.recording.masking import answers, as_recorded, same_text
 from llmvision_magic.backends.recording.normalized import NormalizedRequest, normalize
 from llmvision_magic.backends.recording.occurrences import OccurrenceCounter
@@ -20,6 +19,7 @@ from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.backend import Backend
+    from llmvision_magic.backends.recording.cassette_format import Entry
     from llmvision_magic.backends.wire import Request
     from llmvision_magic.backends.wire.retries import Retrying
     from llmvision_magic.cell_context import CellContext

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire import error_mapping, retries
 from llmvision_magic.backends.wire.base_url import checked_url
@@ -17,8 +18,10 @@ from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
 from llmvision_magic.backends.wire.whole_reply import whole_reply
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
-from llmvision_magic.messages import Delta, Message, Reply
 from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Delta, Message, Reply
 
 # A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
 GRACE = 2.0

@@ -6,13 +6,16 @@ import re
 import ssl
 import threading
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
 
 import httpx
 
-from llmvision_magic.backends.wire.request import Timeouts
 from llmvision_magic.backends.wire.transport import watch
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.version import __version__
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.wire.request import Timeouts
 
 # A pooled connection is closed after so many seconds without use. Servers close theirs after some time too, and a
 # request sent into a connection that is just being closed is lost: chat requests are not sent twice.

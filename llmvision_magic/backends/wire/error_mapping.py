@@ -9,12 +9,12 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from llmvision_magic.backends.wire.request import Timeouts
 from llmvision_magic.backends.wire.server_messages import LONGEST_PAGE_QUOTE, Server, error_object, message_in
 from llmvision_magic.errors import (
     BadResponse,
@@ -28,6 +28,9 @@ from llmvision_magic.errors import (
     RequestRefused,
     ServerBusy,
 )
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.wire.request import Timeouts
 
 # Which of our errors an exception is while no event of the reply has arrived. The entry nearest to the exception's own
 # class counts. Once an event has arrived, all of them mean that the reply was cut.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
 from llmvision_magic.backends.wire import error_mapping, retries
-from llmvision_magic.backends.wire.request import Timeouts
 from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
 from llmvision_magic.backends.wire.stream_decoder import LARGEST_EVENT
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
 from llmvision_magic.errors import ChatError, RequestRefused
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.wire.request import Timeouts
 
 LARGEST_REFUSAL = 64 * 1024  # bytes read of an answer that is only going to be quoted
 DRAIN = 0.05  # seconds

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire.parameters import Parameters
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.messages import Message
+
+if TYPE_CHECKING:
+    from llmvision_magic.messages import Message
 
 
 @dataclass(frozen=True, slots=True)

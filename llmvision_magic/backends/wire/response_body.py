@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from llmvision_magic.backends.wire import error_mapping
 from llmvision_magic.backends.wire.server_messages import Server, first_words, parsed
-from llmvision_magic.errors import BadResponse
+
+if TYPE_CHECKING:
+    from llmvision_magic.errors import BadResponse
 
 Kind = Literal["events", "json", "other"]
 

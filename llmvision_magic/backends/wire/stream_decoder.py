@@ -6,13 +6,16 @@ import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire import error_mapping
 from llmvision_magic.backends.wire.chat_completion import StreamedCompletion
 from llmvision_magic.backends.wire.event_stream import Shape, end_of_event, read_events, whole_events
-from llmvision_magic.backends.wire.server_messages import Server
 from llmvision_magic.errors import ChatError, ReplyCut
 from llmvision_magic.messages import Delta
+
+if TYPE_CHECKING:
+    from llmvision_magic.backends.wire.server_messages import Server
 
 LARGEST_EVENT = 16 * 1024 * 1024  # bytes
 END_MARK = "[DONE]"

@@ -20,7 +20,9 @@ import httpcore
 import httpx
 
 from llmvision_magic.backends.wire.chunked_body import ChunkedBody
-from llmvision_magic.stop import Stop
+
+if typing.TYPE_CHECKING:
+    from llmvision_magic.stop import Stop
 
 READ_SIZE = 64 * 1024  # bytes
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ReplyCut
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder
-from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire.retries import Retrying
+    from llmvision_magic.stop import Stop
 
 
 def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:

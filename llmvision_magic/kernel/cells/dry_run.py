@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire.request import encoded
 from llmvision_magic.chat.context_window import size_of
-from llmvision_magic.chat.plan import TurnPlan
 from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.prompt.value_text import fenced
+
+if TYPE_CHECKING:
+    from llmvision_magic.chat.plan import TurnPlan
 
 BYTES_A_TOKEN = 4
 """Of English text and code, as a rule of thumb."""

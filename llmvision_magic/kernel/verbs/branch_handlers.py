@@ -7,8 +7,6 @@ from copy import copy
 from typing import TYPE_CHECKING, cast
 
 from llmvision_magic.chat.plan import TurnRequest
-from llmvision_magic.chat.session import Session
-from llmvision_magic.conversation import Conversation, Turn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import CellOptions, parse_cell_options, split_line
 from llmvision_magic.kernel.markdown import code_span, counted, first_words
@@ -17,8 +15,10 @@ from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.settings.turn_options import LINE_SETTINGS, files_text, is_raw, merge_options, options_line
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.session import Session
+    from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.kernel.verbs.host import VerbHost
-    from llmvision_magic.settings.turn_options import Format
+    from llmvision_magic.settings.declarations import Format
 
 
 class BranchHandlers:

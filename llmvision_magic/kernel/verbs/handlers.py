@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.target import PLATFORM_URL
 from llmvision_magic.chat.usage import read_prices
-from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import split_line
 from llmvision_magic.kernel.markdown import code_span, counted
@@ -19,7 +19,10 @@ from llmvision_magic.kernel.verbs.storage_handlers import StorageHandlers
 from llmvision_magic.settings import setting_named
 from llmvision_magic.settings.keys import checked_origin
 from llmvision_magic.settings.parsing import parse_value
-from llmvision_magic.stop import Stop
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation
+    from llmvision_magic.stop import Stop
 
 
 class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):

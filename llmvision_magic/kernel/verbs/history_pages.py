@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from llmvision_magic.conversation import Conversation, Turn
+from typing import TYPE_CHECKING
+
 from llmvision_magic.kernel.markdown import code_span, counted, first_words, shown_prompt
+
+if TYPE_CHECKING:
+    from llmvision_magic.conversation import Conversation, Turn
 
 
 def history_page(conversation: Conversation, context_tokens: int | None) -> str:

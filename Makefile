@@ -12,11 +12,11 @@ ROOMS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.py))))
 
 # On a copy of the lessons, for JupyterLab saves what is run. The reader's own settings of JupyterLab hold, and are not
 # written to: .demo/labconfig only has other defaults, so that no question about news covers the page.
+demo: export JUPYTER_CONFIG_PATH := $(CURDIR)/.demo$(if $(JUPYTER_CONFIG_PATH),:$(JUPYTER_CONFIG_PATH))
 demo: .venv/demo.done
 	$(BIN)/python -m llmvision_magic model
 	$(BIN)/python .demo/copies.py notebooks my-notebooks
-	JUPYTER_CONFIG_PATH="$(CURDIR)/.demo$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" $(BIN)/jupyter lab $(LAB_FLAGS) \
-		--ServerApp.root_dir=my-notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb
+	$(BIN)/jupyter lab $(LAB_FLAGS) --ServerApp.root_dir=my-notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb
 
 test: .venv/test.done browser specifications
 	$(BIN)/python -m llmvision_magic model

@@ -178,7 +178,7 @@ def running_demo(clone: Path, home: Path, **settings: str) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + 2 * DEADLINE  # three programs start, one after the other
         while not (
             printed := re.findall(r"^ +(http://(?:localhost|127\.0\.0\.1):\S+)$", log.read_text(), re.MULTILINE)
         ):

@@ -7,7 +7,7 @@ import inspect
 import httpx
 import pytest
 
-from llmvision_magic.backends.wire import Timeouts, error_mapping
+from llmvision_magic.backends.wire import Timeouts, error_mapping, server_errors
 from llmvision_magic.backends.wire.server_messages import Server, message_of, passwords
 from llmvision_magic.errors import (
     BadResponse,
@@ -118,7 +118,7 @@ def test_words_of_an_exception_are_cleaned():
 )
 def test_status_decides(status, kind, words):
     """Each status has its error, with the status, the server's words and what to try."""
-    error = error_mapping.from_status(status, "it said so", None, SERVER, model="m", location="http://other/v1")
+    error = server_errors.from_status(status, "it said so", None, SERVER, model="m", location="http://other/v1")
     assert (type(error), error.status) == (kind, status)
     assert words in str(error)
     assert ("http://other/v1" if status == 302 else "it said so") in str(error)
@@ -149,7 +149,7 @@ def test_status_decides(status, kind, words):
 )
 def test_too_long_is_told_apart_with_its_numbers(status, error, prompt, context):
     """By code or by wording; the numbers are there when the server gave them."""
-    failure = error_mapping.from_status(status, error["message"], {"error": error}, SERVER)
+    failure = server_errors.from_status(status, error["message"], {"error": error}, SERVER)
     assert isinstance(failure, ContextTooLong)
     assert (failure.prompt_tokens, failure.context_tokens) == (prompt, context)
     assert all(str(number) in str(failure) for number in (prompt, context) if number)
@@ -182,7 +182,7 @@ def test_server_message_is_found(body, message):
 
 def test_server_message_is_bounded():
     """At most 300 characters are quoted."""
-    error = error_mapping.from_status(400, "x" * 10_000, None, SERVER)
+    error = server_errors.from_status(400, "x" * 10_000, None, SERVER)
     assert len(error.server_message) == 300
 
 
@@ -206,7 +206,7 @@ def test_secrets_are_in_no_repr():
 
 def test_long_wait_asked_for_is_told():
     """The number of seconds is in the sentence."""
-    assert "300 s" in str(error_mapping.from_status(429, "", None, SERVER, asked_pause=300.0))
+    assert "300 s" in str(server_errors.from_status(429, "", None, SERVER, asked_pause=300.0))
 
 
 def test_all_failures_are_chat_errors():

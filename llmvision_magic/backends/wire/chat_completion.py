@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from llmvision_magic.backends.wire import error_mapping
+from llmvision_magic.backends.wire import server_errors
 from llmvision_magic.backends.wire.event_stream import is_whole
 from llmvision_magic.backends.wire.response_body import json_object
 from llmvision_magic.backends.wire.server_messages import Server, first_words, mapping
@@ -121,12 +121,12 @@ def whole_deltas(body: bytes, server: Server) -> list[Delta]:
         RequestRefused: It is an error object; a subclass if it fits one.
     """
     value = json_object(body, server)
-    if error_mapping.is_error(value):
-        raise error_mapping.from_error_object(value, server, after_text=False)
+    if server_errors.is_error(value):
+        raise server_errors.from_error_object(value, server, after_text=False)
     choices = value.get("choices")
     choices = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     if not choices:
-        raise error_mapping.not_a_reply("JSON without any choice", first_words(body[:1000]), server)
+        raise server_errors.not_a_reply("JSON without any choice", first_words(body[:1000]), server)
     origin = _origin(value.get("id"), value.get("object"), value.get("created"), value.get("model"))
     deltas = []
     for position, choice in enumerate(choices):

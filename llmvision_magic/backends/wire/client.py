@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.wire import error_mapping, retries
+from llmvision_magic.backends.wire import error_mapping, retries, server_errors
 from llmvision_magic.backends.wire.base_url import checked_url
 from llmvision_magic.backends.wire.chat_completion import whole_deltas
 from llmvision_magic.backends.wire.connection_pool import ConnectionPool
@@ -134,7 +134,7 @@ class Client:
         answer = self._asked("GET", f"{self._base_url}/models", None, stop or Stop())
         listed = answer.get("data", answer.get("models"))
         if not isinstance(listed, list):
-            raise error_mapping.not_a_reply("no list of models", str(answer), self._server)
+            raise server_errors.not_a_reply("no list of models", str(answer), self._server)
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
         return [name for name in names if isinstance(name, str)]
 
@@ -151,11 +151,11 @@ class Client:
         template = {"messages": messages_json(tuple(messages))}
         prompt = self._asked("POST", f"{root}/apply-template", template, stop).get("prompt")
         if not isinstance(prompt, str):
-            raise error_mapping.not_a_reply("no prompt", "", self._server)
+            raise server_errors.not_a_reply("no prompt", "", self._server)
         body = {"content": prompt, "add_special": True, "parse_special": True}
         tokens = self._asked("POST", f"{root}/tokenize", body, stop).get("tokens")
         if not isinstance(tokens, list):
-            raise error_mapping.not_a_reply("no tokens", "", self._server)
+            raise server_errors.not_a_reply("no tokens", "", self._server)
         return len(tokens)
 
     def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 
-from llmvision_magic.backends.wire import error_mapping, retries
+from llmvision_magic.backends.wire import error_mapping, retries, server_errors
 from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
 from llmvision_magic.backends.wire.stream_decoder import LARGEST_EVENT
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
@@ -125,7 +125,7 @@ class Exchange:
         for chunk in self:
             body += chunk
             if len(body) > limit:
-                raise error_mapping.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
+                raise server_errors.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
         return bytes(body)
 
     def refusal(self, model: str) -> RequestRefused:
@@ -144,7 +144,7 @@ class Exchange:
             answer = parsed(bytes(body))
         except ValueError:
             answer = None
-        return error_mapping.from_status(
+        return server_errors.from_status(
             self.status,
             message_of(bytes(body)),
             answer,

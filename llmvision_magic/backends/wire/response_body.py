@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from llmvision_magic.backends.wire import error_mapping
+from llmvision_magic.backends.wire import server_errors
 from llmvision_magic.backends.wire.server_messages import Server, first_words, parsed
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def json_object(body: bytes, server: Server) -> dict[str, object]:
     except ValueError as error:
         raise not_json(body, server) from error
     if not isinstance(value, dict):
-        raise error_mapping.not_a_reply("JSON of another kind", first_words(body[:1000]), server)
+        raise server_errors.not_a_reply("JSON of another kind", first_words(body[:1000]), server)
     return value
 
 
 def not_json(body: bytes, server: Server) -> BadResponse:
     """The error for an answer that should be JSON and is not."""
     if not body.strip():
-        return error_mapping.not_a_reply("nothing", "", server)
+        return server_errors.not_a_reply("nothing", "", server)
     page = body.lstrip()[:1] == b"<"
-    return error_mapping.not_a_reply("a web page" if page else "something else", first_words(body), server)
+    return server_errors.not_a_reply("a web page" if page else "something else", first_words(body), server)

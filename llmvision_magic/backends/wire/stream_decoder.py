@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmvision_magic.backends.wire import error_mapping
+from llmvision_magic.backends.wire import server_errors
 from llmvision_magic.backends.wire.chat_completion import StreamedCompletion
 from llmvision_magic.backends.wire.event_stream import Shape, end_of_event, read_events, whole_events
 from llmvision_magic.errors import ChatError, ReplyCut
@@ -107,12 +107,12 @@ class StreamDecoder:
                 value = _json(data)
             except (ValueError, RecursionError) as error:
                 if event.event == "error":
-                    raise error_mapping.from_error_object(data, self._server, after_text=completion.has_text) from None
+                    raise server_errors.from_error_object(data, self._server, after_text=completion.has_text) from None
                 if self._exhausted:
                     return  # the line was cut in the middle of this event
                 raise self._broken("an event that is not JSON", data) from error
-            if event.event == "error" or (isinstance(value, dict) and error_mapping.is_error(value)):
-                raise error_mapping.from_error_object(value, self._server, after_text=completion.has_text)
+            if event.event == "error" or (isinstance(value, dict) and server_errors.is_error(value)):
+                raise server_errors.from_error_object(value, self._server, after_text=completion.has_text)
             if not isinstance(value, dict):
                 raise self._broken("an event that is no JSON object", data)
             self._pending = 0
@@ -168,15 +168,15 @@ class StreamDecoder:
 
     def _broken(self, what: str, data: str) -> ChatError:
         if self._completion.has_text:
-            return ReplyCut(f"The reply was cut: the server sent {what}. {error_mapping.KEPT}")
-        return error_mapping.not_a_reply(what, data[:1000], self._server)
+            return ReplyCut(f"The reply was cut: the server sent {what}. {server_errors.KEPT}")
+        return server_errors.not_a_reply(what, data[:1000], self._server)
 
     def _check_end(self) -> None:
         if self.ended and not self._completion.seen:
-            raise error_mapping.not_a_reply("an event stream without any choice", "", self._server)
+            raise server_errors.not_a_reply("an event stream without any choice", "", self._server)
         if not self.ended and not self.finished:
             raise ReplyCut(
-                f"The reply was cut: the stream ended without end mark and without finish reason. {error_mapping.KEPT}"
+                f"The reply was cut: the stream ended without end mark and without finish reason. {server_errors.KEPT}"
             )
 
 

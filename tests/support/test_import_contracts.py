@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("importlinter", reason="it comes with the linters")
+
 ROOT = Path(__file__).parents[2]
 CLI = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

@@ -11,7 +11,7 @@ from llmvision_magic.backends.wire.response_body import json_object
 from llmvision_magic.backends.wire.server_messages import Server, first_words, mapping
 from llmvision_magic.messages import Delta, Usage
 
-KernelIdentity = tuple[str | None, str | None, int | None, str | None]
+CompletionHead = tuple[str | None, str | None, int | None, str | None]
 """What all pieces of a reply have in common: id, object, created, model."""
 
 
@@ -36,7 +36,7 @@ class StreamedCompletion:
         self.seen: set[int] = set()
         self.halves: dict[int, str] = {}
         self.id: object = None
-        self.origin: KernelIdentity = (None, None, None, None)
+        self.origin: CompletionHead = (None, None, None, None)
         self._raw_origin: tuple[object, ...] = (None,)
         self._choices = choices
         self._done: set[int] = set()
@@ -144,7 +144,7 @@ def whole_deltas(body: bytes, server: Server) -> list[Delta]:
     return deltas
 
 
-def _origin(identity: object, kind: object, created: object, model: object) -> KernelIdentity:
+def _origin(identity: object, kind: object, created: object, model: object) -> CompletionHead:
     return _string(identity), _string(kind), _integer(created), _string(model)
 
 

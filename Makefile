@@ -75,6 +75,7 @@ bench: .venv/test.done browser
 		.venv-lowest/bin/uv pip install --quiet --system-certs --python .venv-lowest/bin/python \
 		--resolution lowest-direct --only-binary :all: --no-binary llmvision-magic \
 		--editable ".[images,side]" --group test
+	ln -s ../.venv/specifications .venv-lowest/specifications
 	@touch $@
 
 clean:

@@ -124,6 +124,7 @@ def test_headers_alone_do_not_end_the_waiting_line(kernel, chat_server):
     assert seen
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("option", "at_least"), [("", 1), ("--no-stream", 20)])
 def test_fast_reply_is_one_message(kernel, chat_server, option, at_least):
     """No waiting line ever; and if all of it is there at once no frame, no clearing: some tools know no updates."""

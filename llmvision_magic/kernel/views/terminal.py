@@ -113,7 +113,8 @@ class TerminalView:
         for block in blocks:
             parts.append(self._lines(block, after=self._printed))
             self._printed = True
-        self._console.print(*parts, sep="", end="")
+        if parts:  # before rich 15, printing nothing is an empty line, whatever the end
+            self._console.print(*parts, sep="", end="")
 
     def _lines(self, block: Block, *, after: bool, rows: int | None = None) -> RenderableType:
         """A block, apart from what stands before it; only the last rows of it where not all can be seen."""

@@ -28,8 +28,13 @@ from urllib.parse import quote
 
 import pytest
 from deadline import DEADLINE
+from hypothesis import HealthCheck, settings
 from kernels import Kernel
 from servers.scripting import Answer
+
+# Hypothesis has limits of its own, in fractions of a second, for an example and for the making of one.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.kernels import Kernel
 from support.servers.control import ChatServer, running_chat_server
+
+# Hypothesis has limits of its own, in fractions of a second, for an example and for the making of one.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

@@ -41,14 +41,14 @@ def has_definitions(text: str) -> bool:
     return "[^" in text or "]:" in text
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(TEXTS, st.lists(st.integers(0, 120), max_size=12))
 def test_sources_are_the_text(text: str, cuts: list[int]) -> None:
     """Finished sources and the tail's, joined, are the text so far, whatever arrives and however it is cut."""
     fed(text, cuts)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(TEXTS.filter(lambda text: not has_definitions(text)), st.lists(st.integers(0, 120), max_size=12))
 def test_blocks_look_as_they_will_in_the_end(text: str, cuts: list[int]) -> None:
     """The HTML of the blocks, joined, is the HTML of the whole, where no definition reaches across."""
@@ -56,7 +56,7 @@ def test_blocks_look_as_they_will_in_the_end(text: str, cuts: list[int]) -> None
     assert "".join(block.html for block in finished) + tail.html == render(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(TEXTS, st.lists(st.integers(0, 120), max_size=12))
 def test_cuts_do_not_matter(text: str, cuts: list[int]) -> None:
     """The blocks are the same for the same text, however it arrives, once its lines are complete."""

@@ -139,21 +139,21 @@ def test_markdown_survives_maths_being_taken_out(text: str) -> None:
 TEXTS = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_html_of_anything_holds_only_what_is_on_the_list(text: str) -> None:
     """The same for fragments of attacks put together at random."""
     assert complaints_about(render(text)) == []
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_markdown_of_anything_is_inert(text: str) -> None:
     """The same for what is handed on."""
     assert complaints_elsewhere(safe_markdown(text)) == []
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(TEXTS)
 def test_tags_stand_in_code_at_the_margin_only(text: str) -> None:
     """Outside of fences at the margin nothing in what is handed on could begin a tag, for any reader at all."""

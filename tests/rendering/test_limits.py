@@ -58,7 +58,7 @@ def test_what_is_nested_too_deep_is_shown_as_written(name: str) -> None:
     assert EXCESSIVE[name].rstrip() in safe_markdown(EXCESSIVE[name])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_string_is_accepted(text: str) -> None:
     """No string, with whatever characters, makes an error, and all output can be encoded."""

@@ -72,7 +72,7 @@ def test_every_example_character_by_character(part: int) -> None:
         assert_screen_is_the_text_so_far(text, list(range(len(text))))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS, CUTS)
 def test_screen_is_the_text_so_far(text: str, cuts: list[int]) -> None:
     """Several examples one after another, cut anywhere."""
@@ -87,7 +87,7 @@ def test_every_example_in_the_end(part: int, monkeypatch: pytest.MonkeyPatch) ->
         assert_end_is_the_whole(text, list(range(len(text))))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS, CUTS)
 def test_end_is_the_whole(text: str, cuts: list[int]) -> None:
     """The same for several examples one after another, cut anywhere."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.hostile_fragments import FRAGMENTS, Elements
 from support.kernels import Cell, Kernel, running_kernel
@@ -287,7 +287,6 @@ def test_embedded_model_answers_all_columns():
 
 @given(st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=6).map("".join), min_size=2, max_size=3))
 @example(["", "\t```"])
-@settings(deadline=None)  # the first example loads what reads Markdown
 def test_columns_are_as_safe_as_replies(texts):
     """Nothing of a reply leaves its column: the table is whole, and so is each head in the Markdown."""
     replies = tuple(Reply(text, status="failed", notice=text) for text in texts)

@@ -411,9 +411,9 @@ def test_cursor_and_streams_are_given_back(ipython, chat_server):
 def test_two_ctrl_c_leave_at_once_and_give_the_terminal_back(ipython, chat_server):
     """The second one, after a time of patience, breaks into whatever is going on."""
     code = (
-        "import os, signal\nfrom llmvision_magic.chat.reply_stream import Arrival\nend = Arrival.end\n"
+        "import os, signal\nfrom llmvision_magic.chat.reply_stream import ReplyStream\nend = ReplyStream.end\n"
         "from llmvision_magic.kernel import interrupts\ninterrupts.PATIENCE = 0\n"
-        "def stuck(*args):\n    os.kill(os.getpid(), signal.SIGINT)\n    return end(*args)\n\nArrival.end = stuck"
+        "def stuck(*args):\n    os.kill(os.getpid(), signal.SIGINT)\n    return end(*args)\n\nReplyStream.end = stuck"
     )
     ipython.run(f"exec({code!r})")
     chat_server.script(stream(sse("So far"), wait()))

@@ -287,7 +287,7 @@ def test_several_kernels_record_into_one_file(tmp_path: Path):
     """Four processes that begin at once lose no line, and leave nothing beside the file."""
     path = tmp_path / "lesson.jsonl"
     code = (
-        "import sys, test_file as t; sys.stdin.read(); recorder = t.Recorder(sys.argv[1]);"
+        "import sys, test_cassette as t; sys.stdin.read(); recorder = t.Recorder(sys.argv[1]);"
         "[t.keep(recorder, sys.argv[2], t.asked(f'{sys.argv[2]} {n}')) for n in range(25)]"
     )
     command = [sys.executable, "-c", code, str(path)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from hostile_replies import hostile_replies, streamed
-from lab import Notebook, running_lab, write_notebook
+from lab import CONNECTED, Notebook, running_lab, write_notebook
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from seen import browser, page, picture
@@ -302,7 +302,7 @@ def test_notebook_without_its_kernel_shows_the_transcript(page: Page, lab: Lab, 
         page.goto(f"{address}/lab/tree/{there.path.name}?token=test-token")
         expect(page.locator(".llmvm-kept")).to_be_visible()
         expect(page.locator(".llmvm-kept")).to_contain_text("A kept reply.")
-        page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel")
+        page.wait_for_function(CONNECTED)
         expect(page.get_by_text("Error displaying widget")).to_be_hidden()
         expect(page.get_by_text("Loading widget")).to_be_hidden()
         picture(page, "panel-reopened-light")

@@ -33,10 +33,10 @@ def is_asked(name, overrides, *options):
     names = {"HOME": str(home), "JUPYTER_CONFIG_PATH": str(config.parent), "PATH": os.environ["PATH"]}
     lab = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0",
-         "--IdentityProvider.token=t", f"--ServerApp.root_dir={home / 'work'}", *options],
+         "--IdentityProvider.token=", f"--ServerApp.root_dir={home / 'work'}", *options],
         env=names, stderr=subprocess.PIPE, text=True)
     try:
-        address = next(found[0] for line in lab.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=t", line)))
+        address = next(found[0] for line in lab.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/lab", line)))
         browser = os.environ.get("CHROMIUM") or shutil.which("chromium")
         with sync_playwright() as tool:
             page = tool.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"]).new_page()

@@ -13,7 +13,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from support.hostile_replies import hostile_replies, streamed
-from support.lab import Notebook, running_lab, write_notebook
+from support.lab import CONNECTED, Notebook, running_lab, write_notebook
 from support.seen import browser, page, picture
 from support.servers.scripting import done, failure, sse, stream, text_stream, wait
 from support.watched import LOOKS, Watch, assert_quiet, wait_until_set, watch
@@ -302,7 +302,7 @@ def test_notebook_without_its_kernel_shows_the_transcript(page: Page, lab: Lab, 
         page.goto(f"{address}/lab/tree/{there.path.name}?token=test-token")
         expect(page.locator(".llmvm-kept")).to_be_visible()
         expect(page.locator(".llmvm-kept")).to_contain_text("A kept reply.")
-        page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel")
+        page.wait_for_function(CONNECTED)
         expect(page.get_by_text("Error displaying widget")).to_be_hidden()
         expect(page.get_by_text("Loading widget")).to_be_hidden()
         picture(page, "panel-reopened-light")

@@ -83,7 +83,7 @@ def running_lab(home: Path, notebooks: Path, *, dark: bool = False, **environmen
     finally:
         process.terminate()
         try:
-            process.wait(DEADLINE)
+            process.wait(15)  # a server that is stopped while a page connects to its kernel does not end by itself
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -130,6 +130,13 @@ WATCH = """
 }
 """
 
+CONNECTED = """
+() => {
+  const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
+}
+"""
+
 
 class Notebook:
     """One open notebook in JupyterLab, or with `app` "notebook" in Notebook 7."""
@@ -152,11 +159,7 @@ class Notebook:
         self.page.goto(address)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         # Before its kernel is connected, running a cell asks the user to select one.
-        self.page.wait_for_function(
-            "() => {"
-            " const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;"
-            " return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle'; }"
-        )
+        self.page.wait_for_function(CONNECTED)
 
     def command(self, name: str) -> None:
         """Run one of JupyterLab's commands, without waiting for its end."""

@@ -5,6 +5,9 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless it is told that this is meant, as it is in containers.
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
+# Two files of tests at a time: mostly one waits for a kernel or a browser. No test is about how long something takes.
+TWO := --numprocesses 2 --dist loadfile
+
 # Folders of tests, for `make check ROOM=journal`.
 ROOMS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.py))))
 
@@ -33,7 +36,7 @@ room:
 # The tests of `make check` with the oldest versions that pyproject.toml allows. Linter and type checker run once, in .venv.
 # Two at a time, for CI runs this after all the others; what measures time cannot bear that, and is about our own code.
 lowest: .venv-lowest/test.done
-	.venv-lowest/bin/python -m pytest -m "not browser and not model and not alone" -q --numprocesses 2 --dist loadfile
+	.venv-lowest/bin/python -m pytest -m "not browser and not model" -q $(TWO)
 
 lint: .venv/test.done
 	$(BIN)/ruff check
@@ -44,7 +47,7 @@ types: .venv/test.done
 	$(BIN)/mypy
 
 unit: .venv/test.done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO)
 
 # Each lesson from its recording, all outputs compared; and then with the embedded model, whose words are not compared.
 NBVAL := env -u LLMVISION_API_KEY -u LLMVISION_BASE_URL -u LLMVISION_REPLAY -u LLMVISION_RECORD LLMVISION_JOURNAL=off

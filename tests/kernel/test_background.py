@@ -222,7 +222,6 @@ def test_unload_ends_them(kernel_process, chat_server):
 WIDE = "".join(f"| {number} | {number * number} |\n" for number in range(4000))
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("text", "end"),
     [

@@ -94,7 +94,7 @@ bench: .venv/test.done browser
 	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}}" \
 		.venv-lowest/bin/uv pip install --quiet --system-certs --python .venv-lowest/bin/python \
 		--resolution lowest-direct --only-binary :all: --no-binary llmvision-magic \
-		--editable ".[images,side]" --group test "pytest-xdist>=3.6,<4"
+		--editable ".[images,side]" --group test
 	ln -s ../.venv/specifications .venv-lowest/specifications
 	@touch $@
 

@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from llmvision_magic.backends.model_client import ModelClient, ReplayInfo
     from llmvision_magic.backends.wire import Request
-    from llmvision_magic.backends.wire.retries import Retrying
-    from llmvision_magic.messages import Delta, Message, Reply
-    from llmvision_magic.stop import Stop
-
-
-class ModelClient(Protocol):
-    """What answers requests: a model behind a server, or a recording."""
-
-    def stream(
-        self, request: Request, stop: Stop | None = None, *, before_reading: Callable[[], None] | None = None
-    ) -> Generator[Delta | Retrying, None, None]:
-        """Yield a reply as it arrives.
-
-        Args:
-            before_reading: Called when all that was read is handed out, before more is waited for.
-        """
-
-    def complete(self, request: Request, stop: Stop | None = None) -> Reply:
-        """Wait for a whole reply."""
-
-    def models(self, stop: Stop | None = None) -> list[str]:
-        """Names of the models there are."""
-
-
-class ReplayInfo(NamedTuple):
-    """What is known beforehand of a reply that is replayed.
-
-    Attributes:
-        seconds: How long it took when it was recorded.
-        at_once: It comes as a whole.
-    """
-
-    seconds: float
-    at_once: bool
+    from llmvision_magic.messages import Message
 
 
 class Backend(NamedTuple):

@@ -6,14 +6,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from llmvision_magic.chat.continuation import ContinuationJoiner
 from llmvision_magic.errors import Interrupted, ReplyCut
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
 
 if TYPE_CHECKING:
-    from llmvision_magic.backends.backend import ReplayInfo
+    from llmvision_magic.backends.model_client import ReplayInfo
     from llmvision_magic.backends.target import Target
     from llmvision_magic.backends.wire import Retrying
+    from llmvision_magic.chat.continuation import ContinuationJoiner
     from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.pacing import Frame
     from llmvision_magic.chat.view import ReplyView
@@ -64,7 +64,7 @@ class ReplyStream:
         self._quiet = quiet
         self._builder = ReplyBuilder()
         self._begun = begun
-        self._seam = ContinuationJoiner(begun)
+        self._joiner = _joiner(begun)
         self._model = target.model or "the embedded model"
         self._line = ""
         self._line_until: float | None = None
@@ -114,14 +114,15 @@ class ReplyStream:
         texts = []
         for item in items:
             if isinstance(item, Delta):
-                if self._begun and item.index == 0:
-                    item = replace(item, text=self._seam.feed(item.text))
+                if self._joiner is not None and item.index == 0:
+                    item = replace(item, text=self._joiner.feed(item.text))
                 self._builder.add(item)
                 if item.index == 0:
                     texts.append(item.text)
             elif isinstance(item, RequestSent):
                 self.left_out, self.recorded = item.left_out, item.recorded
-                self._seam.asked = item.asked
+                if self._joiner is not None:
+                    self._joiner.asked = item.asked
                 self._line = ""
                 self._began = time.monotonic()
             elif isinstance(item, str):
@@ -158,7 +159,8 @@ class ReplyStream:
     def end(self, rest: list[Event], error: BaseException | None, stop: Stop) -> None:
         """Collect what arrived after the last frame, and settle how the reply ended."""
         self._collect(rest)
-        self._builder.add(Delta(self._seam.end()))
+        if self._joiner is not None:
+            self._builder.add(Delta(self._joiner.end()))
         self._ended = time.monotonic()
         if stop.is_set:
             # A stop that came after the last event stops what would run next, not this reply.
@@ -202,3 +204,12 @@ class ReplyStream:
             self._view.finish(outcome)
         else:
             self._view.clear()
+
+
+def _joiner(begun: str) -> ContinuationJoiner | None:
+    """What joins new text to a reply that goes on; None for one that begins, as nearly all do."""
+    if not begun:
+        return None
+    from llmvision_magic.chat.continuation import ContinuationJoiner
+
+    return ContinuationJoiner(begun)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from llmvision_magic.chat.context_window import fit, more_to_leave_out, size_of
 from llmvision_magic.chat.reply_stream import Event, RequestSent
 from llmvision_magic.errors import ContextTooLong, KeyRefused, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, Message, image_count
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.backend import Backend
     from llmvision_magic.backends.connections import Connections
     from llmvision_magic.chat.plan import TurnPlan
+    from llmvision_magic.conversation import Turn
     from llmvision_magic.stop import Stop
 
 
@@ -30,7 +30,7 @@ def send(
         ChatError: The reply did not come, or not to its end.
     """
     line = connections.open(plan.target, plan.settings, take, stop, plan.cell_context)
-    sizes = [size_of(turn.prompt) + size_of(turn.text) for turn in plan.history()]
+    sizes = _sizes(plan.history())
     left_out = 0 if stop.is_set else _left_out_beforehand(plan, line, sizes)
     asked = False
     while not stop.is_set:
@@ -45,6 +45,8 @@ def send(
         except ContextTooLong as error:
             if began or left_out >= len(sizes):
                 raise
+            from llmvision_magic.chat.context_window import more_to_leave_out
+
             excess = None
             if error.prompt_tokens and error.context_tokens:
                 excess = 1 - 0.9 * error.context_tokens / error.prompt_tokens
@@ -58,12 +60,23 @@ def send(
             asked = True
 
 
+def _sizes(turns: list[Turn]) -> list[int]:
+    """Bytes of each turn; see `size_of`. A first prompt, which has none, need not load what counts them."""
+    if not turns:
+        return []
+    from llmvision_magic.chat.context_window import size_of
+
+    return [size_of(turn.prompt) + size_of(turn.text) for turn in turns]
+
+
 def _left_out_beforehand(plan: TurnPlan, line: Backend, sizes: list[int]) -> int:
     if line.recorded is not None:  # as many as when it was recorded
         counts = range(len(sizes) + 1)
         return next((count for count in counts if line.recorded(plan.request(line.model, count))), 0)
     if line.context_tokens is None or line.count_tokens is None:
         return 0
+    from llmvision_magic.chat.context_window import fit
+
     return fit(plan.messages, sizes, line.context_tokens, plan.parameters.max_tokens, line.count_tokens)
 
 

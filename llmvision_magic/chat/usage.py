@@ -1,14 +1,8 @@
-"""Tokens as told by servers, and what they cost by a price file of the user's; nothing is ever guessed."""
+"""Tokens as told by servers; nothing is ever guessed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
-
-from llmvision_magic.errors import InvalidInput
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmvision_magic.messages import Reply
@@ -42,61 +36,3 @@ class TokenTotals:
         self.told += other.told
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
-
-
-class Price(NamedTuple):
-    """What a model costs, per million tokens."""
-
-    prompt: float
-    completion: float
-
-    def of(self, spent: TokenTotals) -> float:
-        """What so many tokens cost."""
-        return (self.prompt * spent.prompt_tokens + self.completion * spent.completion_tokens) / 1e6
-
-
-class Prices(NamedTuple):
-    """A price file.
-
-    Attributes:
-        currency: As the file writes it ("EUR").
-        models: By the name that servers give in their replies.
-    """
-
-    currency: str
-    models: Mapping[str, Price] = MappingProxyType({})
-
-
-def read_prices(path: Path) -> Prices:
-    """Read a price file; `%chat help usage` shows its form.
-
-    Args:
-        path: JSON, or TOML if its name ends so.
-
-    Raises:
-        InvalidInput: It cannot be read or has another form; the file and the place in it are named.
-    """
-    import tomllib
-
-    try:
-        text = path.expanduser().read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:  # also what json and tomllib raise, with line and column
-        raise InvalidInput(f"The price file {path} cannot be read: {error}.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("models"), dict):
-        raise InvalidInput(f"The price file {path} has no `models`; `%chat help usage` shows its form.")
-    currency = content.get("currency")
-    if not isinstance(currency, str) or not currency.strip():
-        raise InvalidInput(f'The price file {path} names no `currency`, for example "EUR".')
-    return Prices(currency.strip(), {name: _price(path, name, given) for name, given in content["models"].items()})
-
-
-def _price(path: Path, name: str, given: object) -> Price:
-    values = [given.get(part) for part in Price._fields] if isinstance(given, dict) else []
-    numbers = [float(one) for one in values if isinstance(one, int | float) and not isinstance(one, bool) and one >= 0]
-    if len(numbers) != len(Price._fields):
-        raise InvalidInput(
-            f"The price file {path}: `{name}` needs `prompt` and `completion`, each a price per million tokens, "
-            f"at least 0; got {given!r}."
-        )
-    return Price(*numbers)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.dispatch import Dispatcher
     from llmvision_magic.kernel.panel_cells import PanelCells
     from llmvision_magic.kernel.verb_host import KernelVerbHost
+    from llmvision_magic.messages import Content
     from llmvision_magic.settings import Settings
 
 Shell = Any
@@ -146,7 +147,10 @@ class ChatMagics(Magics):
         prompt = cell.strip("\n").rstrip()
         if not prompt.strip():
             raise InvalidInput(EMPTY)
-        content, notes = self.composer.cell(prompt, options, stop)
+        content: Content = prompt
+        notes: tuple[str, ...] = ()
+        if options.puts_values_into(prompt):  # what does that is not loaded for a prompt that has none
+            content, notes = self.composer.cell(prompt, options, stop)
         request = TurnRequest(
             content,
             options.name,

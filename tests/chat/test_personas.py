@@ -11,7 +11,8 @@ from support.kernels import Kernel, running_kernel
 from support.servers.scripting import done, sse, sse_usage, stream, text_stream
 
 from llmvision_magic.chat.personas import read_persona
-from llmvision_magic.chat.usage import Price, Prices, TokenTotals, read_prices
+from llmvision_magic.chat.prices import Price, Prices, read_prices
+from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.verbs.pages import usage_page
 

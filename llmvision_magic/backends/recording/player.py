@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from llmvision_magic.backends.backend import ReplayInfo
+from llmvision_magic.backends.model_client import ReplayInfo
 from llmvision_magic.backends.recording.cassette import Cassette, typed
 from llmvision_magic.backends.recording.masking import answers, as_recorded, same_text
 from llmvision_magic.backends.recording.normalized import NormalizedRequest, normalize

@@ -16,7 +16,6 @@ from llmvision_magic.backends.wire.retries import Retrying
 from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
 from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
-from llmvision_magic.backends.wire.whole_reply import whole_reply
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
 from llmvision_magic.stop import Stop
 
@@ -122,6 +121,8 @@ class Client:
         Returns:
             The reply; when `stop` was set what had arrived, with the status "interrupted".
         """
+        from llmvision_magic.backends.wire.whole_reply import whole_reply
+
         return whole_reply(self.stream(request, stop), stop)
 
     def models(self, stop: Stop | None = None) -> list[str]:

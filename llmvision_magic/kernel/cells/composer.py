@@ -35,7 +35,7 @@ class PromptComposer:
 
     def cell(self, prompt: str, options: CellOptions, stop: Stop) -> tuple[Content, tuple[str, ...]]:
         """A cell's prompt with the values it names, and facts about them for the footer."""
-        if not (("{{" in prompt and not options.raw) or options.attach or options.image):
+        if not options.puts_values_into(prompt):
             return prompt, ()
         from llmvision_magic.prompt import compose
 

@@ -48,6 +48,10 @@ class CellOptions:
         self.compare: ComparedParameter | None = None
         self.said: dict[str, object] = {}
 
+    def puts_values_into(self, prompt: str) -> bool:
+        """Whether values of the notebook go along with a prompt: expressions in its text, or what is attached."""
+        return ("{{" in prompt and not self.raw) or bool(self.attach or self.image)
+
     @property
     def kept(self) -> dict[str, object]:
         """What is kept with the turn: all but what says where the turn goes, and whether there is one."""

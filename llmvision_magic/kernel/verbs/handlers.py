@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.target import PLATFORM_URL
-from llmvision_magic.chat.usage import read_prices
+from llmvision_magic.chat.prices import read_prices
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import split_line
 from llmvision_magic.kernel.markdown import code_span, counted

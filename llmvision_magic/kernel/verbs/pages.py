@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_address, shown_address
 from llmvision_magic.chat.plan import checked_value
-from llmvision_magic.chat.usage import Prices, TokenTotals
+from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import options_help
 from llmvision_magic.kernel.markdown import code_span, counted
@@ -17,6 +17,7 @@ from llmvision_magic.text_files import shown_path
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.chat.prices import Prices
     from llmvision_magic.chat.session import Session
     from llmvision_magic.journal import Journal
 

@@ -14,8 +14,9 @@ from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.chat.plan import parameters_from
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import Delta, Message, Reply
-from llmvision_magic.settings import BY_NAME, Settings
+from llmvision_magic.settings.declarations import BY_NAME
 from llmvision_magic.settings.keys import Key, checked_key
+from llmvision_magic.settings.layers import Settings
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import nearest
 from llmvision_magic.stop import Stop

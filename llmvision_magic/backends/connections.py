@@ -13,7 +13,7 @@ from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, Target
 from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.hooks import HOOKS
-from llmvision_magic.settings import DOTENV, ENVIRONMENT, Environment, Settings, Value
+from llmvision_magic.settings.environment import DOTENV, ENVIRONMENT, Environment, Value
 from llmvision_magic.settings.keys import Key, Keys
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.local import LocalServer
     from llmvision_magic.backends.recording import Player, Recorder, RecordingMode
     from llmvision_magic.backends.wire import Client, Timeouts
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 TAPE_VARIABLES = ("LLMVISION_RECORD", "LLMVISION_REPLAY")

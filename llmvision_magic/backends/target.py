@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import with_source
+from llmvision_magic.settings.layers import with_source
 
 if TYPE_CHECKING:
     from llmvision_magic.settings.keys import Key

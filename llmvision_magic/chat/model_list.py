@@ -11,7 +11,7 @@ from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
 
 
 class ModelList:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings
+from llmvision_magic.settings.declarations import BY_NAME, REQUEST_PARAMETERS
+from llmvision_magic.settings.environment import NO_ENVIRONMENT
+from llmvision_magic.settings.layers import Settings
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import nearest
 

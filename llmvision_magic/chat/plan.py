@@ -9,7 +9,9 @@ from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
-from llmvision_magic.settings import BY_NAME, NO_ENVIRONMENT, REQUEST_PARAMETERS, Settings, with_source
+from llmvision_magic.settings.declarations import BY_NAME, REQUEST_PARAMETERS
+from llmvision_magic.settings.environment import NO_ENVIRONMENT
+from llmvision_magic.settings.layers import Settings, with_source
 from llmvision_magic.settings.parsing import parse_value
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from llmvision_magic.chat.turn_runner import TurnRunner
 from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal
-from llmvision_magic.settings import Settings, setting_named
+from llmvision_magic.settings.declarations import setting_named
 from llmvision_magic.settings.suggestions import nearest
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.usage import TokenTotals
     from llmvision_magic.chat.view import ReplyView
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 ENDING = 1.0

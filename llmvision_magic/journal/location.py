@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from llmvision_magic.settings import Environment
+    from llmvision_magic.settings.environment import Environment
 
 VARIABLE = "LLMVISION_JOURNAL"
 """``off``, or the path of the journal's file."""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from llmvision_magic.backends.target import shown_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Status, Usage
-from llmvision_magic.settings import BY_NAME
+from llmvision_magic.settings.declarations import BY_NAME
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.text_files import without_lone_surrogates
 

@@ -65,7 +65,7 @@ def names_of(shell: Any, typed: str) -> Iterable[str]:
 
 def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[str]:
     from llmvision_magic.kernel.verbs.declarations import BY_NAME, VERBS
-    from llmvision_magic.settings import BY_NAME as SETTINGS_BY_NAME
+    from llmvision_magic.settings.declarations import BY_NAME as SETTINGS_BY_NAME
 
     if not before:
         return (verb.name for verb in VERBS)

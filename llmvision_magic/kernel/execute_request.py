@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
-from llmvision_magic.cell_context import NO_CELL, CellContext
+if TYPE_CHECKING:
+    from llmvision_magic.cell_context import CellContext
+
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -44,6 +46,8 @@ def running_cell() -> CellContext:
     nbclient (and with it nbconvert and papermill) and nbval ask in such a way that a cell cannot ask back: nobody is
     there to type, and nobody to look on. Other front ends allow it.
     """
+    from llmvision_magic.cell_context import NO_CELL, CellContext
+
     shell: Shell = get_ipython()
     if shell is None or not in_notebook(shell):
         return NO_CELL

@@ -14,7 +14,7 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode
 from llmvision_magic.errors import Interrupted, InvalidInput
 from llmvision_magic.kernel.failed_cells import FailedCells
 from llmvision_magic.kernel.interrupts import interrupting
-from llmvision_magic.settings import BY_NAME, SETTINGS
+from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.panel_cells import PanelCells
     from llmvision_magic.kernel.verb_host import KernelVerbHost
     from llmvision_magic.messages import Content
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""
@@ -180,7 +180,8 @@ class ChatMagics(Magics):
 
     def settings(self, conversation: Conversation | None = None, given: dict[str, object] | None = None) -> Settings:
         """The values in force: option, conversation, configuration, environment, default."""
-        from llmvision_magic.settings import Environment, Settings
+        from llmvision_magic.settings.environment import Environment
+        from llmvision_magic.settings.layers import Settings
 
         configured = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         return Settings(

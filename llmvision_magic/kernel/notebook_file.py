@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmvision_magic.journal import THIS_PROCESS, Journal, JournalLocation, KernelIdentity, place_from
-from llmvision_magic.settings import Environment
+from llmvision_magic.settings.environment import Environment
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""

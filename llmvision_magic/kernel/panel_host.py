@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.magics import ChatMagics
     from llmvision_magic.prompt import NotebookValues
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 MOST_NAMES = 20

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.dispatch import Dispatcher, SettingsInForce
     from llmvision_magic.kernel.failed_cells import FailedCells
     from llmvision_magic.kernel.panel_cells import PanelCells
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
 
 Shell = Any
 """IPython's shell; IPython publishes no types for what is used here."""

@@ -20,10 +20,11 @@ from llmvision_magic.panel.request_queue import RequestQueue
 from llmvision_magic.panel.saved_transcript import SavedTranscript
 from llmvision_magic.panel.transcript_sync import TranscriptSync
 from llmvision_magic.rendering import stylesheet
-from llmvision_magic.settings import REQUEST_PARAMETERS, Settings
+from llmvision_magic.settings.declarations import REQUEST_PARAMETERS
 
 if TYPE_CHECKING:
     from llmvision_magic.panel.host import PanelHost
+    from llmvision_magic.settings.layers import Settings
 
 PARAMETERS = ("model", *REQUEST_PARAMETERS)
 """Settings that the panel has controls for."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings.suggestions import nearest
 
 Kind = Literal["text", "integer", "number", "texts", "switch", "json"]
 
@@ -159,6 +158,8 @@ def setting_named(name: str) -> Setting:
     """
     key = name.lstrip("-").replace("-", "_").lower()
     if key not in BY_NAME:
+        from llmvision_magic.settings.suggestions import nearest
+
         hint = nearest(key, BY_NAME) or f" There are: {', '.join(BY_NAME)}."
         raise InvalidInput(f"There is no setting `{name}`.{hint}")
     return BY_NAME[key]

@@ -18,7 +18,7 @@ from llmvision_magic.journal import search as search_module
 from llmvision_magic.journal.reading import LoadedConversation, id_of, kept_conversations, read
 from llmvision_magic.journal.search import search
 from llmvision_magic.messages import Reply, Usage
-from llmvision_magic.settings import Environment
+from llmvision_magic.settings.environment import Environment
 
 
 @pytest.fixture

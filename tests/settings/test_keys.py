@@ -12,7 +12,7 @@ from support.kernels import Cell, Kernel, running_kernel
 from support.servers.scripting import failure, sse, stream
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import Environment
+from llmvision_magic.settings.environment import Environment
 from llmvision_magic.settings.keys import Key, Keys, origin_of
 
 KEY = "sk-made-up-" + "0123456789abcdef" * 2

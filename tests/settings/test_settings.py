@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings import BY_NAME, SETTINGS, Environment, Settings, Value, setting_named
+from llmvision_magic.settings.declarations import BY_NAME, SETTINGS, setting_named
+from llmvision_magic.settings.environment import Environment, Value
+from llmvision_magic.settings.layers import Settings
 from llmvision_magic.settings.parsing import parse_value
 
 

@@ -10,7 +10,7 @@ from llmvision_magic.backends.recording.recorder import Recorder
 from llmvision_magic.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from llmvision_magic.settings import Environment, Value
+    from llmvision_magic.settings.environment import Environment, Value
 
 RECORD, REPLAY = "LLMVISION_RECORD", "LLMVISION_REPLAY"
 SPEED, ELSE = "LLMVISION_REPLAY_SPEED", "LLMVISION_REPLAY_ELSE"
@@ -127,7 +127,7 @@ def _strongest(environment: Environment) -> tuple[bool, Value] | None:
     places = [value.source.rpartition("(")[2] for value in (record, replay)]
     if places[0] == places[1]:
         raise InvalidInput(f"{RECORD} and {REPLAY} are both set ({places[0]}: take one of them away.")
-    from llmvision_magic.settings import ENVIRONMENT
+    from llmvision_magic.settings.environment import ENVIRONMENT
 
     return (True, record) if places[0].startswith(ENVIRONMENT) else (False, replay)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.plan import StartedTurn, TurnRequest
     from llmvision_magic.chat.session import Session
     from llmvision_magic.chat.view import ReplyView
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
 
 ENDING = 1.0
 """Longest wait, in seconds, until replies that were stopped have ended and are in the history."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import OPTIONS
-from llmvision_magic.settings import BY_NAME, REQUEST_PARAMETERS, setting_named
+from llmvision_magic.settings.declarations import BY_NAME, REQUEST_PARAMETERS, setting_named
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import closest
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.failed_cells import FailedCells
     from llmvision_magic.messages import Content
     from llmvision_magic.prompt import NotebookValues
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 Written = TypeVar("Written")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.background import BackgroundRunner
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter
     from llmvision_magic.kernel.cells.option_parsing import CellOptions
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 NONE_RUNNING = "No reply is arriving in the background; `%%chat --background` starts one."

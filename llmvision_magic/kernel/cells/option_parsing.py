@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import EXPRESSIONS, KNOWN_FLAGS, OPTIONS, Option
-from llmvision_magic.settings import SETTINGS
-from llmvision_magic.settings.declarations import FORMATS, Format
+from llmvision_magic.settings.declarations import FORMATS, SETTINGS, Format
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import closest, nearest, starting_with
 

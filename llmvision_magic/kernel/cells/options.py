@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from llmvision_magic.settings import SETTINGS
+from llmvision_magic.settings.declarations import SETTINGS
 
 
 class Option(NamedTuple):

@@ -16,7 +16,7 @@ from llmvision_magic.kernel.verbs.declarations import split_verb, verb_help
 from llmvision_magic.kernel.verbs.pages import help_page, shown_setting, status_page, usage_page
 from llmvision_magic.kernel.verbs.recording_handlers import RecordingHandlers
 from llmvision_magic.kernel.verbs.storage_handlers import StorageHandlers
-from llmvision_magic.settings import setting_named
+from llmvision_magic.settings.declarations import setting_named
 from llmvision_magic.settings.keys import checked_origin
 from llmvision_magic.settings.parsing import parse_value
 

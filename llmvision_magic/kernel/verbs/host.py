@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.plan import TurnRequest
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.cells.option_parsing import CellOptions
-    from llmvision_magic.settings import Settings
+    from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
 

@@ -12,7 +12,8 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import options_help
 from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.kernel.verbs.declarations import verbs_help
-from llmvision_magic.settings import BY_NAME, SETTINGS, Settings, Value
+from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
+from llmvision_magic.settings.environment import Value
 from llmvision_magic.text_files import shown_path
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.prices import Prices
     from llmvision_magic.chat.session import Session
     from llmvision_magic.journal import Journal
+    from llmvision_magic.settings.layers import Settings
 
 
 def help_page() -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.recording import Player, Recorder
     from llmvision_magic.chat.session import Session
     from llmvision_magic.kernel.verbs.host import VerbHost
-    from llmvision_magic.settings import Environment
+    from llmvision_magic.settings.environment import Environment
 
 
 class RecordingHandlers:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmvision_magic.conversation import checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.markdown import code_span, counted
-from llmvision_magic.settings import DOTENV
+from llmvision_magic.settings.environment import DOTENV
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -156,6 +159,7 @@ def running_python(arguments: list[str], home: Path, *, columns: int = COLUMNS, 
         arguments,
         env=environment(home, **settings),
         dimensions=(ROWS, columns),
+        preexec_fn=lambda: _be_so_wide(columns),
         encoding="utf-8",
         cwd=str(home),
     )
@@ -163,6 +167,11 @@ def running_python(arguments: list[str], home: Path, *, columns: int = COLUMNS, 
         yield Terminal(child, columns)
     finally:
         child.close(force=True)
+
+
+def _be_so_wide(columns: int) -> None:
+    """In the child, before its program begins: pexpect tells the size when that may have looked at it already."""
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
 
 @contextmanager
@@ -173,6 +182,7 @@ def running_ipython(home: Path, **settings: str) -> Iterator[IPython]:
         ["-m", "IPython", "--no-banner", "--no-confirm-exit"],
         env=environment(home, **settings),
         dimensions=(ROWS, COLUMNS),
+        preexec_fn=lambda: _be_so_wide(COLUMNS),
         encoding="utf-8",
         echo=True,
         cwd=str(home),

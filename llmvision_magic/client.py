@@ -64,10 +64,10 @@ class ChatClient:
         self._settings = _checked({"base_url": base_url, **settings})
         self._key = Key(checked_key(api_key), "argument") if api_key else None
         # Without a key of its own it shares the process's connections, and with them the embedded model.
-        self._own = Connections(switch_of=shared()) if self._key else None
+        self._own = Connections(recording_mode_of=shared()) if self._key else None
         if replay is not None:
             self._own = Connections()
-            self._own.switch.replay(str(replay), speed=replay_speed)
+            self._own.recording_mode.replay(str(replay), speed=replay_speed)
         parameters_from(self._resolve({}))
 
     def __enter__(self) -> Self:

@@ -27,7 +27,7 @@ class Turn:
         reason: Why it ended when it did not end by itself, as a sentence.
         cell: Id of the cell that asked, where the front end gives one.
         typed: The prompt as it was typed, with its `{{…}}`, where what was sent is something else.
-        options: How it was asked: the options of its line, see `asked`; None where that is not known.
+        options: How it was asked: the options of its line, see `turn_options`; None where that is not known.
         execution: Which run of the cell asked: a loop in one cell asks many times, and each is a turn of its own.
         left_out: How many of the oldest turns were not sent with it, for the model's context was full.
         excluded: Whether it is left out of what is sent, for the user wishes so.
@@ -95,7 +95,7 @@ class Conversation:
             yield turn
             turn_id = turn.parent
 
-    def place_for(self, cell: str | None, execution: str | None = None) -> tuple[str | None, int]:
+    def parent_for_cell(self, cell: str | None, execution: str | None = None) -> tuple[str | None, int]:
         """Where the next turn goes.
 
         Without a cell's id each asking is a turn of its own: equal texts tell nothing, for the same thing may be asked
@@ -111,11 +111,11 @@ class Conversation:
         """
         for turn in self.path():
             if cell is not None and turn.cell == cell and (execution is None or turn.execution != execution):
-                return self.place_of(turn)
+                return self.parent_when_replacing(turn)
         return self.head, 0
 
-    def place_of(self, turn: Turn) -> tuple[str | None, int]:
-        """Where a turn goes that takes the place of another; see `place_for`."""
+    def parent_when_replacing(self, turn: Turn) -> tuple[str | None, int]:
+        """Where a turn goes that takes the place of another; see `parent_for_cell`."""
         kept = {turn.id, *(one.id for one in self._up_from(turn.parent))}
         return turn.parent, sum(one.id not in kept for one in self.path())
 
@@ -183,7 +183,7 @@ class Conversation:
 
         Args:
             prompt: What is asked.
-            parent: Id of the turn it follows, from `place_for`.
+            parent: Id of the turn it follows, from `parent_for_cell`.
             cell: The asking cell.
             execution: This run of the cell.
             typed: The prompt as it was typed; see `Turn`.

@@ -11,8 +11,6 @@ from typing import Any, Literal, NamedTuple
 
 from llmvision_magic.hooks import HOOKS
 
-Role = Literal["system", "user", "assistant"]
-
 Content = str | tuple[Mapping[str, object], ...]
 """A message's content: text, or parts as the API defines them (``{"type": "text", …}``)."""
 

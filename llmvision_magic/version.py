@@ -1,3 +1,3 @@
-"""The version: in a file of its own, for the wire names it in its requests and must not import the package for that."""
+"""The version: below all rooms, for the wire names it in its requests."""
 
 __version__ = "0.1.0"

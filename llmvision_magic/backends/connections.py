@@ -39,13 +39,13 @@ class Connections:
     """The open clients, one per server and key, and the embedded model's server. One per process is enough.
 
     Args:
-        switch_of: Whose recording and replaying counts here too.
+        recording_mode_of: Whose recording and replaying counts here too.
     """
 
-    def __init__(self, keys: Keys | None = None, *, switch_of: Connections | None = None) -> None:
+    def __init__(self, keys: Keys | None = None, *, recording_mode_of: Connections | None = None) -> None:
         self.keys = keys or Keys()
-        self._switch_of = switch_of
-        self._switch: RecordingMode | None = None
+        self._recording_mode_of = recording_mode_of
+        self._recording_mode: RecordingMode | None = None
         self._lock = threading.Lock()
         self._clients: dict[tuple[object, ...], Client] = {}
         self._server: LocalServer | None = None
@@ -76,15 +76,15 @@ class Connections:
         return Target(None, "default: no key and no base URL", None, _text(model), model.source)
 
     @property
-    def switch(self) -> RecordingMode:
+    def recording_mode(self) -> RecordingMode:
         """Whether requests are recorded or replayed; made when it is first needed."""
-        if self._switch_of is not None:
-            return self._switch_of.switch
-        if self._switch is None:
+        if self._recording_mode_of is not None:
+            return self._recording_mode_of.recording_mode
+        if self._recording_mode is None:
             from llmvision_magic.backends.recording import RecordingMode
 
-            self._switch = RecordingMode()
-        return self._switch
+            self._recording_mode = RecordingMode()
+        return self._recording_mode
 
     def tape(self, environment: Environment) -> Recorder | Player | None:
         """What records or replays; None when requests simply go to the model, as they mostly do.
@@ -92,10 +92,10 @@ class Connections:
         Raises:
             InvalidInput: What the environment says cannot be replayed.
         """
-        switched = (self._switch_of or self)._switch is not None
+        switched = (self._recording_mode_of or self)._recording_mode is not None
         if not switched and not any(environment.find(variable) for variable in TAPE_VARIABLES):
             return None
-        return self.switch.tape(environment)
+        return self.recording_mode.tape(environment)
 
     def cell_context(self, environment: Environment) -> CellContext:
         """The cell that runs now, where that matters: equal requests are told apart by it."""
@@ -103,8 +103,8 @@ class Connections:
 
     def complaint(self) -> str:
         """What is wrong with the recording, as a sentence, said once; "" when nothing is."""
-        switch = (self._switch_of or self)._switch
-        return "" if switch is None else switch.complaint()
+        recording_mode = (self._recording_mode_of or self)._recording_mode
+        return "" if recording_mode is None else recording_mode.complaint()
 
     def open(
         self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop, cell: CellContext = NO_CELL

@@ -127,14 +127,14 @@ class StartedTurn(NamedTuple):
     fallback: str | None
 
 
-def place_of(ask: TurnRequest, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
+def resolve_parent(ask: TurnRequest, conversation: Conversation, settings: Settings) -> tuple[str | None, int]:
     """Id of the turn that a prompt follows, and how many later turns stay on the old branch."""
     if ask.once:
         return None, 0
     if ask.replace:
-        return conversation.place_of(conversation.turn_at(ask.replace))
+        return conversation.parent_when_replacing(conversation.turn_at(ask.replace))
     cell = ask.cell if settings.get("rerun") == "replace" else None
-    return conversation.place_for(cell, ask.execution)
+    return conversation.parent_for_cell(cell, ask.execution)
 
 
 def checked_value(name: str, value: object) -> object:

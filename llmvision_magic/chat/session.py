@@ -1,6 +1,7 @@
 """One per kernel: owns the conversations and joins the rooms on the way of a prompt.
 
-Cells, and whatever else asks, call `Session.ask`; it knows neither who asked nor where the reply is shown.
+Whoever asks calls `Session.ask`, or `begin` and then `run` in a thread; it knows neither who asked nor where the reply
+is shown.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.listeners import Listeners
-from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, place_of
+from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, resolve_parent
 from llmvision_magic.chat.turn_runner import TurnRunner
 from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
@@ -198,7 +199,7 @@ class Session:
         name = ask.conversation or self.current
         conversation = self.conversations.get(name) or Conversation(checked_name(name))
         self.journal.other_kernels.catch_up(conversation)
-        parent, later_turns = place_of(ask, conversation, settings)
+        parent, later_turns = resolve_parent(ask, conversation, settings)
         return TurnPlan(
             ask=ask,
             settings=settings,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ReplyView(Protocol):
-    """Where a reply is shown: a notebook cell, a terminal."""
+    """Where a reply is shown: a notebook cell, a terminal, a panel, several of them."""
 
     @property
     def interval(self) -> float:

@@ -6,7 +6,7 @@ Imported when the first prompt is asked; knows no HTTP and no IPython.
 from __future__ import annotations
 
 from llmvision_magic.journal.journal import Journal
-from llmvision_magic.journal.location import THIS_PROCESS, JournalLocation, KernelIdentity, place_from
+from llmvision_magic.journal.location import THIS_PROCESS, JournalLocation, KernelIdentity, journal_location_from
 from llmvision_magic.journal.turn_writer import NO_WRITER, TurnWriter
 from llmvision_magic.journal.unavailable import JournalUnavailable
 
@@ -18,5 +18,5 @@ __all__ = [
     "JournalUnavailable",
     "KernelIdentity",
     "TurnWriter",
-    "place_from",
+    "journal_location_from",
 ]

@@ -20,7 +20,7 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not POSIX
 
 
-class _Presence:
+class _Liveness:
     """What this process has locked: in each file once and for all, for closing any descriptor of it ends its locks."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ def _place_of(kernel: str) -> int:
     return int(kernel[:15], 16)
 
 
-_PRESENCE = _Presence()
+_PRESENCE = _Liveness()
 
 announce = _PRESENCE.announce
 is_elsewhere = _PRESENCE.is_elsewhere

@@ -55,7 +55,7 @@ class KernelIdentity:
         self.pid = os.getpid()
 
 
-def place_from(environment: Environment) -> JournalLocation:
+def journal_location_from(environment: Environment) -> JournalLocation:
     """Where the variables say that the journal is, by default in the user's data folder."""
     given = environment.find(VARIABLE)
     word = "" if given is None else str(given.value).strip()

@@ -111,15 +111,15 @@ def _matcher_for(magics: ChatMagics) -> Any:
 
 
 def _cell_help() -> str:
-    from llmvision_magic.kernel.cells.options import options_text
+    from llmvision_magic.kernel.cells.options import options_plain
 
-    return options_text()
+    return options_plain()
 
 
 def _line_help() -> str:
-    from llmvision_magic.kernel.verbs.declarations import verbs_text
+    from llmvision_magic.kernel.verbs.declarations import verbs_plain
 
-    return verbs_text()
+    return verbs_plain()
 
 
 # As texts: compiled when the first line is looked at.

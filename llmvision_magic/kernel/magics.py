@@ -1,4 +1,4 @@
-"""``%%chat`` and ``%chat``: parse the line, call the session, show the result."""
+"""``%%chat`` and ``%chat``: the settings of this kernel, its session, and who does what a line asks."""
 
 from __future__ import annotations
 

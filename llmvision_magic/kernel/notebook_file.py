@@ -1,4 +1,4 @@
-"""Which kernel and which notebook this is, for the journal."""
+"""Which notebook this is, and so where its journal, its ``.env`` file and its personas are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from llmvision_magic.journal import THIS_PROCESS, Journal, JournalLocation, KernelIdentity, place_from
+from llmvision_magic.journal import THIS_PROCESS, Journal, JournalLocation, KernelIdentity, journal_location_from
 from llmvision_magic.settings.environment import Environment
 
 Shell = Any
@@ -21,7 +21,7 @@ def journal_of(shell: Shell, folder: Path) -> Journal:
     """
 
     def place() -> JournalLocation:
-        return place_from(Environment.read(folder))
+        return journal_location_from(Environment.read(folder))
 
     return Journal(place, KernelIdentity(_notebook(shell), THIS_PROCESS))
 

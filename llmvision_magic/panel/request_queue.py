@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from llmvision_magic.panel.turn_data import Json
 
 MOST_KNOWN = 200
-"""Errands whose answers are kept, for a page that has not heard them."""
+"""Requests whose answers are kept, for a page that has not heard them."""
 
 PROMPTS = ("ask", "edit", "retry", "continue")
-"""Errands that send something to a model."""
+"""Requests that send something to a model."""
 
 OF_CONVERSATION = (*PROMPTS, "branch", "exclude")
-"""Errands that make no sense without the conversation that was shown when they were given."""
+"""Requests that make no sense without the conversation that was shown when they were given."""
 
 TAKEN_BACK = "Not asked: it was stopped before it was sent."
 
 
 class RequestQueue:
-    """The errands of one panel.
+    """The requests of one panel.
 
     Args:
         run: Does what a request asks for, in the conversation that was shown when it came; the stop ends its reply.

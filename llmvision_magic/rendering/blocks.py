@@ -96,9 +96,9 @@ class Block:
     @cached_property
     def html(self) -> str:
         """The block as a safe HTML fragment, made when it is first asked for; empty for a block of definitions."""
-        from llmvision_magic.rendering.html import written
+        from llmvision_magic.rendering.html import tokens_to_html
 
-        return written(self.tokens, self.source, highlight=not (self.is_growing and self.part_of is not None))
+        return tokens_to_html(self.tokens, self.source, highlight=not (self.is_growing and self.part_of is not None))
 
     def end(self, length: int) -> Block:
         """The last characters of the block, from the beginning of a line if there is one, read as what the block is."""

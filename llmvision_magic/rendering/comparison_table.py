@@ -72,16 +72,16 @@ def comparison_bundle(
         heads: What each was asked with.
         footers: What to put under each reply; None for what their own fields say.
     """
-    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.html import tokens_to_html
     from llmvision_magic.rendering.markdown import try_parse
-    from llmvision_magic.rendering.markdown_writer import rewritten
+    from llmvision_magic.rendering.markdown_writer import tokens_to_markdown
 
     columns, tokens = [], []
     for number, (head, reply) in enumerate(zip(heads, replies, strict=True)):
         shown = reply.text[: MOST_SHOWN // len(replies)]
         parsed = try_parse(shown)
         footer = telling_what_is_shown(footers[number] if footers else Footer.of(reply), reply, shown)
-        columns.append(Column(head, written(parsed, shown) + further_html(reply), footer))
+        columns.append(Column(head, tokens_to_html(parsed, shown) + further_html(reply), footer))
         # What is nested too deeply to be Markdown is a text; a fence of its own keeps it from what follows.
         tokens += _paragraph(head, "**x**")
         tokens += parsed if parsed is not None else try_parse(f"~~~~~~\n{shown}") or []
@@ -89,7 +89,7 @@ def comparison_bundle(
             tokens += _paragraph(why, "x")
     plain = columns_plain(heads, replies)
     # All tokens at once: one writer gives all fences one length, so that none can take in what stands below.
-    return {"text/html": columns_html(columns), "text/markdown": rewritten(tokens, plain), "text/plain": plain}
+    return {"text/html": columns_html(columns), "text/markdown": tokens_to_markdown(tokens, plain), "text/plain": plain}
 
 
 def _paragraph(text: str, pattern: str) -> list[Token]:

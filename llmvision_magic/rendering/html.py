@@ -29,10 +29,10 @@ def render(text: str) -> str:
     Args:
         text: Markdown, any string.
     """
-    return written(markdown.try_parse(text), text)
+    return tokens_to_html(markdown.try_parse(text), text)
 
 
-def written(tokens: list[Token] | None, text: str, *, highlight: bool = True) -> str:
+def tokens_to_html(tokens: list[Token] | None, text: str, *, highlight: bool = True) -> str:
     """Tokens as a safe HTML fragment.
 
     Args:

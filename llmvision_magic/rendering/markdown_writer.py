@@ -65,10 +65,10 @@ def safe_markdown(text: str) -> str:
     Args:
         text: Markdown, any string.
     """
-    return rewritten(markdown.try_parse(text), text)
+    return tokens_to_markdown(markdown.try_parse(text), text)
 
 
-def rewritten(tokens: list[Token] | None, text: str) -> str:
+def tokens_to_markdown(tokens: list[Token] | None, text: str) -> str:
     """Tokens as Markdown that is safe anywhere.
 
     Args:

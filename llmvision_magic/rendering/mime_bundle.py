@@ -76,7 +76,7 @@ def reply_bundle(
         ``text/html`` with its own style, ``text/markdown`` safe in any front end, ``text/plain`` the text exactly. The
         first two hold at most `shown_length` characters of the reply, and the HTML then says so.
     """
-    from llmvision_magic.rendering.markdown_writer import rewritten
+    from llmvision_magic.rendering.markdown_writer import tokens_to_markdown
 
     shown = reply.text[: shown_length(reply.text)]
     footer = footer or Footer.of(reply)
@@ -86,21 +86,21 @@ def reply_bundle(
     foot = footer_html(footer)
     return {
         "text/html": style(body + foot) + wrapped(body + foot),
-        "text/markdown": rewritten(tokens, shown),
+        "text/markdown": tokens_to_markdown(tokens, shown),
         "text/plain": reply.text,
     }
 
 
 def _whole(shown: str, blocks: Sequence[Block], *, in_parts: bool = False) -> tuple[list[Token] | None, str]:
     """Tokens and HTML of what is shown of a text; of its blocks, what was made is not made again."""
-    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.html import tokens_to_html
     from llmvision_magic.rendering.markdown import try_parse
 
     joined = try_join(blocks, shown, in_parts=in_parts)
     if joined is not None:
         return joined
     tokens = try_parse(shown)
-    return tokens, written(tokens, shown)
+    return tokens, tokens_to_html(tokens, shown)
 
 
 def reply_html(text: str, blocks: Sequence[Block] = ()) -> str:
@@ -143,17 +143,17 @@ def shown_length(text: str) -> int:
 
 def text_bundle(reply: Reply, footer: Footer) -> dict[str, str]:
     """A reply that has ended, shown as the text it is; by MIME type, as `reply_bundle`."""
-    from llmvision_magic.rendering.html import written
+    from llmvision_magic.rendering.html import tokens_to_html
     from llmvision_magic.rendering.markdown import try_parse
-    from llmvision_magic.rendering.markdown_writer import rewritten
+    from llmvision_magic.rendering.markdown_writer import tokens_to_markdown
 
     shown = reply.text[:MOST_SHOWN]
     ticks = "`" * (max((len(run) for run in re.findall("`{3,}", shown)), default=2) + 1)
     block = f"{ticks}text\n{shown}\n{ticks}\n"
     footer = telling_what_is_shown(footer, reply, shown)
-    body = written(None, shown) + footer_html(footer)
+    body = tokens_to_html(None, shown) + footer_html(footer)
     html = style(body) + wrapped(body)
-    return {"text/html": html, "text/markdown": rewritten(try_parse(block), block), "text/plain": reply.text}
+    return {"text/html": html, "text/markdown": tokens_to_markdown(try_parse(block), block), "text/plain": reply.text}
 
 
 def telling_what_is_shown(footer: Footer, reply: Reply, shown: str) -> Footer:

@@ -1,6 +1,7 @@
 """Each setting, declared once: its name, its kind, and how it is given.
 
-Options, ``%chat set``, configuration traits, environment variables, completion and help are all made from `SETTINGS`.
+Options, ``%chat set``, environment variables, completion, help, and that of the configuration traits are made from
+`SETTINGS`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from llmvision_magic.messages import Message, Reply, Usage
 def asked(conversation: Conversation, prompt: str, text: str = "an answer", cell: str | None = None, **reply: object):
     """Ask and settle at once."""
     fallback = conversation.head
-    parent, _ = conversation.place_for(cell)
+    parent, _ = conversation.parent_for_cell(cell)
     turn = conversation.begin(prompt, parent=parent, cell=cell)
     return conversation.settle(turn.id, Reply(text, **reply), fallback)
 
@@ -78,7 +78,7 @@ def test_same_cell_again_makes_a_sibling_and_keeps_the_old_branch():
     first = asked(conversation, "one", cell="a")
     second = asked(conversation, "two", cell="b")
     third = asked(conversation, "three", cell="c")
-    assert conversation.place_for("b") == (first.id, 1)
+    assert conversation.parent_for_cell("b") == (first.id, 1)
     again = asked(conversation, "two, again", cell="b")
     assert again.parent == second.parent == first.id
     assert conversation.path() == [first, again]
@@ -130,7 +130,7 @@ def test_two_askings_of_one_run_are_two_turns_and_a_second_run_replaces_them():
     conversation = Conversation()
     for execution in ("1", "2"):
         for prompt in ("a", "b"):
-            parent, _ = conversation.place_for("cell", execution)
+            parent, _ = conversation.parent_for_cell("cell", execution)
             turn = conversation.begin(prompt, parent=parent, cell="cell", execution=execution)
             conversation.settle(turn.id, Reply("x"), None)
     assert [(turn.prompt, turn.execution) for turn in conversation.path()] == [("a", "2"), ("b", "2")]
@@ -162,8 +162,8 @@ def test_place_of_a_turn_on_another_branch():
     conversation.go_to(first.id)
     asked(conversation, "other")
     asked(conversation, "more")
-    assert conversation.place_of(left) == (first.id, 2)
-    assert conversation.place_of(first) == (None, 2)
+    assert conversation.parent_when_replacing(left) == (first.id, 2)
+    assert conversation.parent_when_replacing(first) == (None, 2)
 
 
 def test_unfinished_reply_is_the_last_message_when_it_goes_on():

@@ -13,7 +13,7 @@ import pytest
 
 from llmvision_magic.conversation import Conversation
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal import Journal, JournalLocation, KernelIdentity, database, place_from, writing
+from llmvision_magic.journal import Journal, JournalLocation, KernelIdentity, database, journal_location_from, writing
 from llmvision_magic.journal import search as search_module
 from llmvision_magic.journal.reading import LoadedConversation, id_of, kept_conversations, read
 from llmvision_magic.journal.search import search
@@ -600,15 +600,18 @@ def test_list_is_by_notebook_and_by_last_use(path: Path):
 @pytest.mark.parametrize("word", ["off", "OFF", "0", "false", "no"])
 def test_variable_turns_it_off(word: str):
     """In the words people use."""
-    assert place_from(Environment(("environment", {"LLMVISION_JOURNAL": word}))).path is None
+    assert journal_location_from(Environment(("environment", {"LLMVISION_JOURNAL": word}))).path is None
 
 
 def test_variable_names_a_file_or_a_folder(tmp_path: Path):
     """Without it the journal is in the user's data folder."""
     given = Environment((".env", {"LLMVISION_JOURNAL": str(tmp_path)}))
-    assert place_from(given) == JournalLocation(tmp_path / "journal.sqlite3", "LLMVISION_JOURNAL (.env)")
-    assert place_from(Environment(("environment", {"LLMVISION_JOURNAL": "~/j.db"}))).path == Path.home() / "j.db"
-    default = place_from(Environment())
+    assert journal_location_from(given) == JournalLocation(tmp_path / "journal.sqlite3", "LLMVISION_JOURNAL (.env)")
+    assert (
+        journal_location_from(Environment(("environment", {"LLMVISION_JOURNAL": "~/j.db"}))).path
+        == Path.home() / "j.db"
+    )
+    default = journal_location_from(Environment())
     assert default.is_ours
     assert default.path is not None
     assert "llmvision-magic" in default.path.parts

@@ -1,6 +1,6 @@
 """Recordings: requests and the timed events of their replies in a file, and answers from it without a model.
 
-What the file holds is written in `format`. Nothing here is imported before something is recorded or replayed.
+What the file holds is written in `cassette_format`. Nothing here is imported before something is recorded or replayed.
 """
 
 from __future__ import annotations

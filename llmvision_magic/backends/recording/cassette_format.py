@@ -12,7 +12,7 @@ The first line says what it is, each other line is one request with its reply (h
                 [0.52, 0, {"usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}]]}
 
 ``request``
-    What was asked, in normal form (`asked.normal_form`): without ``stream`` and ``stream_options``, numbers in their
+    What was asked, in normal form (`normal_form`): without ``stream`` and ``stream_options``, numbers in their
     shortest spelling, keys in one order. Of an image there is ``data:image/png;sha256,…`` in place of its bytes. The
     number of a cell (``In[7]``) and the address of an object (``0x7f3a5c``) in a text make no difference.
 ``default_model``

@@ -128,7 +128,7 @@ def _found(entries: list[Entry], asked: NormalizedRequest) -> list[Entry]:
 
 
 class ReplayingClient:
-    """Answers requests of one asker from a file.
+    """Answers requests of one cell from a file.
 
     Args:
         live: Opens the way to the model, for what is not in the file.

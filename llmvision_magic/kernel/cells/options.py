@@ -79,7 +79,7 @@ EXPRESSIONS = ("-a", "--attach", "-i", "--image")
 KNOWN_FLAGS = tuple(flag for option in OPTIONS for flag in option.flags)
 
 
-def options_help() -> str:
+def options_markdown() -> str:
     """All options as a Markdown table."""
     rows = ["| option | what it does |", "| --- | --- |"]
     for option in OPTIONS:
@@ -89,7 +89,7 @@ def options_help() -> str:
     return "\n".join(rows)
 
 
-def options_text() -> str:
+def options_plain() -> str:
     """All options as plain text, for ``%%chat?``."""
     lines = ["Ask a language model: options on the line of %%chat, the prompt in the lines below it.", ""]
     for option in OPTIONS:

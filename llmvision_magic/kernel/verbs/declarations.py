@@ -244,7 +244,7 @@ def split_verb(line: str) -> tuple[Verb, str]:
     raise InvalidInput(f"%chat has no verb `{name}`.{hint} To ask in one line: `%chat ask TEXT`.")
 
 
-def verbs_help() -> str:
+def verbs_markdown() -> str:
     """All verbs as a Markdown table."""
     rows = ["| verb | what it does |", "| --- | --- |"]
     for verb in VERBS:
@@ -264,7 +264,7 @@ def verb_help(name: str) -> str:
     return f"{heading}\n\n```\n{verb.example}\n```" + (f"\n\n{verb.more}" if verb.more else "")
 
 
-def verbs_text() -> str:
+def verbs_plain() -> str:
     """All verbs as plain text, for ``%chat?``."""
     lines = ["Conversations with a language model. %chat alone shows the status.", ""]
     for verb in VERBS:

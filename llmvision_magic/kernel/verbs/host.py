@@ -30,7 +30,7 @@ class VerbHost(Protocol):
     def fix(self) -> None:
         """Ask for the correction of the cell that failed last."""
 
-    def submit(self, ask: TurnRequest, options: CellOptions) -> None:
+    def submit(self, request: TurnRequest, options: CellOptions) -> None:
         """Ask as a cell with these options would."""
 
     def next_cell(self, text: str) -> None:

@@ -9,9 +9,9 @@ from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_
 from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.options import options_help
+from llmvision_magic.kernel.cells.options import options_markdown
 from llmvision_magic.kernel.markdown import code_span, counted
-from llmvision_magic.kernel.verbs.declarations import verbs_help
+from llmvision_magic.kernel.verbs.declarations import verbs_markdown
 from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
 from llmvision_magic.settings.environment import Value
 from llmvision_magic.text_files import shown_path
@@ -28,7 +28,7 @@ def help_page() -> str:
     """Everything there is, on one page of Markdown."""
     return (
         "Write `%%chat` in the first line of a cell and the prompt below it.\n\n"
-        f"**Options of `%%chat`**\n\n{options_help()}\n\n**Verbs of `%chat`**\n\n{verbs_help()}"
+        f"**Options of `%%chat`**\n\n{options_markdown()}\n\n**Verbs of `%chat`**\n\n{verbs_markdown()}"
     )
 
 

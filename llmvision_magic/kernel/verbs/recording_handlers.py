@@ -34,7 +34,7 @@ class RecordingHandlers:
             return
         if len(words) > 1 or words[0].startswith("-"):
             raise _not_one_path("record", words)
-        recorder = self.session.connections.switch.record(words[0])
+        recorder = self.session.connections.recording_mode.record(words[0])
         self.host.page(_begun("Recording into", recorder))
 
     def do_replay(self, rest: str) -> None:
@@ -43,12 +43,12 @@ class RecordingHandlers:
             self.host.page(self._getter("replay", "Nothing is being replayed; `%chat replay lesson.jsonl` begins."))
             return
         path, speed, else_live = _replay_words(words)
-        switch = self.session.connections.switch
-        off = switch.off_by(self._environment())
+        mode = self.session.connections.recording_mode
+        off = mode.off_by(self._environment())
         if off is not None:
             self.host.page(f"Nothing is replayed, for {off.source} is `{off.value}`: the model answers.")
             return
-        player = switch.replay(path, speed=speed, else_live=else_live)
+        player = mode.replay(path, speed=speed, else_live=else_live)
         self.host.page(_begun("Replaying", player))
 
     def do_live(self, rest: str) -> None:
@@ -58,7 +58,7 @@ class RecordingHandlers:
             tape = self.session.connections.tape(self._environment())
         except InvalidInput:  # what the environment says cannot be used; it no longer counts
             tape = None
-        self.session.connections.switch.live()
+        self.session.connections.recording_mode.live()
         if tape is None:
             self.host.page("Requests go to the model; nothing was being recorded or replayed.")
             return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,10 +134,12 @@ class IPython(Terminal):
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """The environment of a person who has set nothing but `settings`."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LLMVISION_", "FORCE_", "NO_COLOR"))
-    }
+    """The environment of a person who has set nothing but `settings`.
+
+    Without the size of another terminal: where files of tests run side by side, each is told one.
+    """
+    others = ("LLMVISION_", "FORCE_", "NO_COLOR", "COLUMNS", "LINES")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         **inherited,
         "HOME": str(home),
@@ -159,7 +158,6 @@ def running_python(arguments: list[str], home: Path, *, columns: int = COLUMNS, 
         arguments,
         env=environment(home, **settings),
         dimensions=(ROWS, columns),
-        preexec_fn=lambda: _be_so_wide(columns),
         encoding="utf-8",
         cwd=str(home),
     )
@@ -167,11 +165,6 @@ def running_python(arguments: list[str], home: Path, *, columns: int = COLUMNS, 
         yield Terminal(child, columns)
     finally:
         child.close(force=True)
-
-
-def _be_so_wide(columns: int) -> None:
-    """In the child, before its program begins: pexpect tells the size when that may have looked at it already."""
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
 
 @contextmanager
@@ -182,7 +175,6 @@ def running_ipython(home: Path, **settings: str) -> Iterator[IPython]:
         ["-m", "IPython", "--no-banner", "--no-confirm-exit"],
         env=environment(home, **settings),
         dimensions=(ROWS, COLUMNS),
-        preexec_fn=lambda: _be_so_wide(COLUMNS),
         encoding="utf-8",
         echo=True,
         cwd=str(home),

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from llmvision_magic.journal.journal import Journal
 from llmvision_magic.journal.location import THIS_PROCESS, JournalLocation, KernelIdentity, journal_location_from
-from llmvision_magic.journal.turn_writer import NO_WRITER, TurnWriter
-from llmvision_magic.journal.unavailable import JournalUnavailable
+from llmvision_magic.journal.turn_writer import NO_WRITER
 
 __all__ = [
     "NO_WRITER",
     "THIS_PROCESS",
     "Journal",
     "JournalLocation",
-    "JournalUnavailable",
     "KernelIdentity",
-    "TurnWriter",
     "journal_location_from",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.pacing import INTERVAL
 from llmvision_magic.panel.turn_data import Json, block_json
-from llmvision_magic.rendering import MOST_SHOWN, Block, render, reply_html
+from llmvision_magic.rendering import Block, render, reply_html
 from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class StreamedReplyView:
     def add(self, text: str) -> None:
         """Show text that has arrived."""
         finished = self._arrived.feed(text)
-        self._line = ""
-        if self._arrived.is_full:
-            self._line = f"{self._arrived.length:,} characters so far; the first {MOST_SHOWN:,} are shown"
+        self._line = self._arrived.length_line if self._arrived.is_full else ""
         self._more(finished)
 
     def _more(self, finished: list[Block]) -> None:

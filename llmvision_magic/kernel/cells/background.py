@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.kernel.execute_request import in_notebook
 from llmvision_magic.kernel.markdown import code_span, first_words
 from llmvision_magic.kernel.views.publishing import is_captured, updater
 from llmvision_magic.kernel.views.single_output import INTERVAL, SingleOutputView
@@ -82,7 +83,7 @@ class BackgroundRunner:
         Raises:
             InvalidInput: Nothing was sent and nothing changed.
         """
-        if hasattr(self._shell, "kernel") and is_captured(self._shell.display_pub):
+        if in_notebook(self._shell) and is_captured(self._shell.display_pub):
             raise InvalidInput(
                 "A reply in the background needs an output of its own, and that of this cell is captured; leave out "
                 "`--background`, or ask in a cell of its own."
@@ -108,7 +109,7 @@ class BackgroundRunner:
     def _view(
         self, number: int, words: str, bind: Callable[[Outcome], None], *, as_text: bool
     ) -> SingleOutputView | PrintedAtEndView:
-        if not hasattr(self._shell, "kernel"):
+        if not in_notebook(self._shell):
             print(f"The reply is printed when it has ended; %chat stop {number} ends it.")  # noqa: T201  # the cell's
             return PrintedAtEndView(f"{number} · {words}", bind, as_text=as_text)
         display_id = uuid.uuid4().hex[:12]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from llmvision_magic.backends.local import LocalServer
     from llmvision_magic.backends.recording import Player, Recorder, RecordingMode
+    from llmvision_magic.backends.server_consent import ServerConsent
     from llmvision_magic.backends.wire import Client, Timeouts
     from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
@@ -50,6 +51,26 @@ class Connections:
         self._clients: dict[tuple[object, ...], Client] = {}
         self._server: LocalServer | None = None
         self._server_made_of: tuple[Path, int] | None = None
+        self._consent: ServerConsent | None = None
+
+    @property
+    def consent(self) -> ServerConsent:
+        """Who has agreed to the servers that ``.env`` files name."""
+        if self._consent is None:
+            from llmvision_magic.backends.server_consent import ServerConsent
+
+            self._consent = ServerConsent()
+        return self._consent
+
+    def unagreed(self, settings: Settings) -> Target | None:
+        """Where a request would go, when somebody has to agree to that first; see `ServerConsent`. Opens nothing."""
+        if not settings.find("base_url").source.endswith(f"({DOTENV})"):
+            return None
+        tape = self.tape(settings.environment)
+        if tape is not None and tape.verb == "replay" and not tape.else_live:
+            return None  # nothing is sent
+        target = self.target(settings)
+        return target if self.consent.source(target, settings.environment) is None else None
 
     def target(self, settings: Settings, key: Key | None = None) -> Target:
         """Where a request with these settings would go. Opens nothing.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings.environment import DOTENV
 from llmvision_magic.settings.layers import with_source
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ class Target(NamedTuple):
     @property
     def is_embedded(self) -> bool:
         return self.base_url is None
+
+    @property
+    def is_named_by_dotenv(self) -> bool:
+        """Whether the address is the one of the ``.env`` file beside the notebook."""
+        return self.base_url is not None and self.url_source.endswith(f"({DOTENV})")
+
+    @property
+    def host(self) -> str:
+        """The server's name and port, for a footer."""
+        return urlsplit(self.shown_url).netloc or self.shown_url
 
     @property
     def shown_url(self) -> str:

@@ -30,7 +30,7 @@ class ModelList:
         connections = self._connections()
         target = connections.target(settings)
         address, recorded = target.shown_url, dict[str, list[str]]()
-        if target.is_embedded:
+        if target.is_embedded or connections.unagreed(settings) is not None:
             return []
         if address not in self._known:
 

@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
         typed: The prompt as it was typed before, where the cell's text does not say it: a verb asked it again.
         options: How it was asked.
         wanted: The model that was chosen, if one was: the embedded one answers whichever that is.
+        server: The server's name, where a ``.env`` file says that it answers.
         unkept: Why the journal does not keep the conversation, as a sentence; "" when it does, or was said before.
     """
 
@@ -52,6 +53,7 @@ class Outcome(NamedTuple):
     prompt: Content | None = None
     typed: str | None = None
     options: Mapping[str, object] = NO_OPTIONS
+    server: str = ""
     unkept: str = ""
     wanted: str = ""
 
@@ -81,6 +83,8 @@ class Outcome(NamedTuple):
         elif self.embedded:
             other = self.wanted if self.wanted not in ("", reply.model) else ""
             facts.append(f"embedded model, not {other}: no key and no base URL" if other else "embedded model")
+        elif self.server:
+            facts.append(f"{self.server}, set by .env")
         if reply.usage and reply.usage.words:
             facts.append(reply.usage.words)
         if reply.seconds is not None:

@@ -96,6 +96,7 @@ class TurnRunner:
             typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
             options=plan.ask.options,
             wanted=plan.target.model or "",
+            server=plan.target.host if plan.target.is_named_by_dotenv else "",
         )
         if outcome.is_shown:
             unkept = filter(None, (self._journal.complaint(conversation), self._connections().complaint()))

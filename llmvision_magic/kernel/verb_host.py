@@ -89,6 +89,16 @@ class KernelVerbHost:
         with interrupting(stop):
             self._dispatcher.submit(request, options, stop)
 
+    def ask_for_consent(self, settings: Settings) -> None:
+        """Ask the reader, where the server is one that nobody has agreed to.
+
+        Raises:
+            InvalidInput: The answer was no.
+        """
+        stop = Stop()
+        with interrupting(stop):
+            self._dispatcher.ask_for_consent(settings, stop)
+
     def next_cell(self, text: str) -> None:
         """Put a new cell below this one; in a terminal, the next input."""
         self._shell.set_next_input(text)

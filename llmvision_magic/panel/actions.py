@@ -147,7 +147,12 @@ class Actions:
             options=options,
         )
         given = {name: value for name, value in options.items() if name in LINE_SETTINGS}
-        begins = session.begin(ask, self._host.settings(conversation, given))
+        settings = self._host.settings(conversation, given)
+        if (target := session.connections.unagreed(settings)) is not None:
+            from llmvision_magic.backends.server_consent import refusal
+
+            raise refusal(target, settings.environment, "Ask once in a cell, as `%chat ask Hello`: it asks you first.")
+        begins = session.begin(ask, settings)
         if begins.turn is not None:  # from now on it can be stopped, though its thread has yet to start
             session.stops[begins.turn.id] = stop
 

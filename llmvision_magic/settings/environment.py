@@ -21,12 +21,35 @@ VARIABLES = frozenset(
         *("LLMVISION_API_KEY", "LLMVISION_LOCAL_MODEL", "LLMVISION_LOCAL_CONTEXT", "LLMVISION_CACHE"),
         "LLMVISION_JOURNAL",
         *("LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_REPLAY_SPEED", "LLMVISION_REPLAY_ELSE"),
+        "LLMVISION_TRUST_DOTENV",
     }
 )
 """All variables that mean something."""
 
-FILES = ("LLMVISION_JOURNAL", "LLMVISION_RECORD", "LLMVISION_REPLAY", "LLMVISION_PRICES")
-"""Variables that may name a file relative to the notebook's folder."""
+FILES = (
+    "LLMVISION_JOURNAL",
+    "LLMVISION_RECORD",
+    "LLMVISION_REPLAY",
+    "LLMVISION_PRICES",
+    "LLMVISION_LOCAL_MODEL",
+    "LLMVISION_CACHE",
+)
+"""Variables that may name a file or a folder relative to the notebook's folder."""
+
+FENCED = {
+    "LLMVISION_JOURNAL": "a journal",
+    "LLMVISION_RECORD": "a recording to write",
+    "LLMVISION_LOCAL_MODEL": "a model file",
+    "LLMVISION_CACHE": "a cache folder",
+}
+"""What a ``.env`` file may name in its own folder only: it came with the folder, and may be a stranger's. What is
+written, kept or run for years elsewhere is not for it to choose."""
+
+TRUST = "LLMVISION_TRUST_DOTENV"
+"""Says that the servers that ``.env`` files name are meant. No ``.env`` file may say it of itself."""
+
+_SWITCHES = frozenset({"on", "off", "true", "false", "yes", "no", "0", "1"})
+"""Words that some of `FILES` may be in place of a path."""
 
 
 class Value(NamedTuple):
@@ -41,10 +64,12 @@ class Environment:
 
     Args:
         places: Variables and the place they stand in, the strongest first.
+        folder: Where the ``.env`` file is looked for; None where none is.
     """
 
-    def __init__(self, *places: tuple[str, Mapping[str, str]]) -> None:
+    def __init__(self, *places: tuple[str, Mapping[str, str]], folder: Path | None = None) -> None:
         self._places = places
+        self.folder = folder
 
     @classmethod
     def read(cls, folder: Path | None = None) -> Environment:
@@ -54,12 +79,16 @@ class Environment:
             folder: The notebook's, with its ``.env`` file; None for the current folder, whatever that is.
 
         Raises:
-            InvalidInput: There is a ``.env`` file that cannot be read.
+            InvalidInput: There is a ``.env`` file that cannot be read, or that says what no such file may.
         """
-        found: list[Mapping[str, str]] = [os.environ, _read_dotenv((folder or Path()) / ".env")]
-        if folder is not None and folder != _here():
-            found = [{**variables, **_anchored(variables, folder)} for variables in found]
-        environment = cls(*zip((ENVIRONMENT, DOTENV), found, strict=True))
+        here = _here()
+        beside = folder or here or Path()
+        dotenv = _read_dotenv(beside / ".env")
+        check_fences(dotenv, beside)
+        found: list[Mapping[str, str]] = [os.environ, {**dotenv, **_anchored(dotenv, beside)}]
+        if folder is not None and folder != here:
+            found[0] = {**os.environ, **_anchored(os.environ, folder)}
+        environment = cls(*zip((ENVIRONMENT, DOTENV), found, strict=True), folder=beside)
         environment.check_names()
         return environment
 
@@ -98,12 +127,44 @@ def _here() -> Path | None:
         return None
 
 
+def check_fences(dotenv: Mapping[str, str], folder: Path) -> None:
+    """Refuse what a ``.env`` file may not say.
+
+    Args:
+        folder: Where the file lies.
+
+    Raises:
+        InvalidInput: It names something outside, or trusts itself.
+    """
+    if dotenv.get(TRUST):
+        raise InvalidInput(
+            f"The .env file beside the notebook sets {TRUST}, which would be trusting itself: remove that line; the "
+            "environment can say it."
+        )
+    for name, what in FENCED.items():
+        value = dotenv.get(name, "").strip()
+        if not value or _is_switch(value):
+            continue
+        # Links are followed: one that leads out of the folder is outside.
+        named = os.path.realpath(folder / os.path.expanduser(value))
+        if not Path(named).is_relative_to(os.path.realpath(folder)):
+            raise InvalidInput(
+                f"The .env file beside the notebook names {what} outside its own folder ({name}), and such a file may "
+                f"be a stranger's: set {name} in the environment, or name a place in that folder."
+            )
+
+
+def _is_switch(value: str) -> bool:
+    return value.strip().lower() in _SWITCHES
+
+
 def _anchored(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The variables that name files relative to a folder, with the whole path."""
-    named = {name: variables.get(name, "") for name in FILES}
-    # A word alone, as "off", is no file.
+    named = {name: variables.get(name, "").strip() for name in FILES}
     return {
-        name: str(folder / value) for name, value in named.items() if ("." in value or "/" in value) and value[0] != "~"
+        name: str(folder / value)
+        for name, value in named.items()
+        if value and not _is_switch(value) and value[0] != "~"
     }
 
 

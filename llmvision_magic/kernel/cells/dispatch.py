@@ -54,12 +54,27 @@ class Dispatcher:
         ask = ask._replace(cell=cell_id(self._shell), execution=execution_id(self._shell))
         if options.dry_run:
             self._dry_run(ask, options)
-        elif options.compare is not None:
+            return
+        settings = self._settings(self._conversation(ask), options.given)
+        self.ask_for_consent(settings, stop)
+        if options.compare is not None:
             self._compare(ask, options, options.compare, stop)
         elif options.background and running_cell().interactive:  # nobody else sees what comes for a cell that has ended
-            self._ask_in_background(ask, options)
+            self._ask_in_background(ask, options, settings)
         else:
-            self._ask(ask, options, stop)
+            self._ask(ask, options, settings, stop)
+
+    def ask_for_consent(self, settings: Settings, stop: Stop) -> None:
+        """Ask the reader, where the server is one that nobody has agreed to; see `consent`.
+
+        Raises:
+            InvalidInput: The answer was no.
+        """
+        target = self._session.connections.unagreed(settings)
+        if target is not None:
+            from llmvision_magic.kernel.cells.consent import ask_for_consent
+
+            ask_for_consent(self._shell, self._session.connections.consent, target, settings.environment, stop)
 
     def stop_background(self, which: str) -> list[str]:
         """End replies in the background: all, those of a conversation, or one by its number.
@@ -79,16 +94,14 @@ class Dispatcher:
         if self._background is not None:
             self._background.close()
 
-    def _ask_in_background(self, ask: TurnRequest, options: CellOptions) -> None:
+    def _ask_in_background(self, ask: TurnRequest, options: CellOptions, settings: Settings) -> None:
         if self._background is None:
             from llmvision_magic.kernel.cells.background import BackgroundRunner
 
             self._background = BackgroundRunner(self._session, self._shell)
-        settings = self._settings(self._conversation(ask), options.given)
         self._background.ask(ask, settings, options.out)
 
-    def _ask(self, ask: TurnRequest, options: CellOptions, stop: Stop) -> None:
-        settings = self._settings(self._conversation(ask), options.given)
+    def _ask(self, ask: TurnRequest, options: CellOptions, settings: Settings, stop: Stop) -> None:
         view = self._view(as_text=ask.format == "text")
         try:
             outcome = self._session.ask(ask, settings, view, stop)

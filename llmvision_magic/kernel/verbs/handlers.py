@@ -142,6 +142,7 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         _expect_nothing("models", rest)
         settings = self.host.settings(self.session.conversation())
         target = self.session.connections.target(settings)
+        self.host.ask_for_consent(settings)
 
         def fetch(stop: Stop) -> list[str]:
             line = self.session.connections.open(target, settings, lambda text: None, stop)

@@ -33,6 +33,9 @@ class VerbHost(Protocol):
     def submit(self, request: TurnRequest, options: CellOptions) -> None:
         """Ask as a cell with these options would."""
 
+    def ask_for_consent(self, settings: Settings) -> None:
+        """Ask the reader, where the server is one that nobody has agreed to."""
+
     def next_cell(self, text: str) -> None:
         """Put a new cell below this one."""
 

@@ -18,6 +18,7 @@ from llmvision_magic.text_files import shown_path
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.backends.target import Target
     from llmvision_magic.chat.prices import Prices
     from llmvision_magic.chat.session import Session
     from llmvision_magic.journal import Journal
@@ -76,9 +77,17 @@ def _target_rows(connections: Connections, settings: Settings) -> tuple[list[str
     key, key_source = ("none is sent", "") if target.key is None else ("is sent", target.key.source)
     return [
         f"| server | {target.shown_url} | {target.url_source} |",
+        *([_consent_row(connections, settings, target)] if target.is_named_by_dotenv else []),
         f"| API key | {key} | {key_source} |",
         f"| model | {target.model or 'the embedded one'} | {target.model_source} |",
     ], ""
+
+
+def _consent_row(connections: Connections, settings: Settings, target: Target) -> str:
+    source = connections.consent.source(target, settings.environment)
+    if source is None:
+        return "| server of .env | nobody has agreed to it: the next cell asks first |  |"
+    return f"| server of .env | prompts may go there | {source} |"
 
 
 def _refused_rows(settings: Settings) -> list[str]:

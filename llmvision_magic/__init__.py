@@ -78,6 +78,12 @@ def _cell_context() -> CellContext:
     return running_cell()
 
 
+def _without_secrets(text: str) -> str:
+    from llmvision_magic.settings.secrets import without_secrets
+
+    return without_secrets(text)
+
+
 def _panel_host() -> PanelHost:
     from llmvision_magic.kernel.panel_host import host_of_this_kernel
 
@@ -86,4 +92,5 @@ def _panel_host() -> PanelHost:
 
 HOOKS.reply_display = _reply_display
 HOOKS.cell_context = _cell_context
+HOOKS.without_secrets = _without_secrets
 HOOKS.panel_host = _panel_host

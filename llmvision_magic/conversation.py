@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.hooks import HOOKS
 from llmvision_magic.messages import Content, Message, Reply, Status, Usage
 
 
@@ -276,6 +277,10 @@ def checked_name(name: str) -> str:
     """
     if not name or not all(character.isalnum() or character in "-_." for character in name):
         raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+    if HOOKS.without_secrets(name) != name:
+        raise InvalidInput(
+            "A conversation's name was expected, and what came looks like a key; `%chat key` asks for one."
+        )
     if name.startswith("-"):  # a line of `%chat` would take it for an option
         raise InvalidInput(f"A conversation's name does not begin with `-`; got {name!r}.")
     return name

@@ -24,6 +24,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from llmvision_magic.hooks import HOOKS
+
 if TYPE_CHECKING:
     from llmvision_magic.messages import Reply
 
@@ -38,10 +40,15 @@ class ChatError(Exception):
     shown = False
     _told = False
 
+    def __str__(self) -> str:
+        """The sentence. A key that somebody has typed at a wrong place, or that a server repeats, is not in it."""
+        return HOOKS.without_secrets(super().__str__())
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the sentence the first time, all frames when asked again (``%tb``)."""
         if self._told:
-            return "".join(traceback.format_exception(self)).splitlines()
+            # What other people's code says of its errors may hold what it was given.
+            return HOOKS.without_secrets("".join(traceback.format_exception(self))).splitlines()
         self._told = True
         return [f"{type(self).__name__}: {self}"]
 

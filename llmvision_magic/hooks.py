@@ -1,6 +1,6 @@
 """What a lower room has a higher one do without knowing it. The package fills the hooks in when it is imported.
 
-Kept small, for it is imported with the package: types alone, and an object that holds three functions.
+Kept small, for it is imported with the package: types alone, and an object that holds four functions.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Hooks:
     Attributes:
         reply_display: The rendering room, for a `Reply` that shows itself.
         cell_context: Which cell runs now, for recordings; nobody's outside notebooks.
+        without_secrets: A text of ours as it may be shown.
         panel_host: The kernel that a `ChatPanel` lives in; raises `InvalidInput` where there is none.
     """
 
     reply_display: Callable[[], ReplyDisplay]
     cell_context: Callable[[], CellContext]
+    without_secrets: Callable[[str], str]
     panel_host: Callable[[], Any]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.hooks import HOOKS
 
 
 def read_text(path: Path) -> str:
@@ -57,6 +58,7 @@ def without_lone_surrogates(text: str) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """A path for the reader, short where it is in the home folder."""
+    """A path for the reader, short where it is in the home folder; secrets in it are masked."""
     home = os.path.expanduser("~")
-    return f"~{os.sep}{path.relative_to(home)}" if home != "~" and path.is_relative_to(home) else str(path)
+    short = f"~{os.sep}{path.relative_to(home)}" if home != "~" and path.is_relative_to(home) else str(path)
+    return HOOKS.without_secrets(short)

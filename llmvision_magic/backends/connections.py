@@ -14,7 +14,7 @@ from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.hooks import HOOKS
 from llmvision_magic.settings.environment import DOTENV, ENVIRONMENT, Environment, Value
-from llmvision_magic.settings.keys import Key, Keys
+from llmvision_magic.settings.keys import Key, Keys, remember_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +78,12 @@ class Connections:
         Args:
             key: The key to use; None looks where keys are kept.
         """
+        target = self._target(settings, key)
+        if target.key is not None:
+            remember_secret(target.key.secret)
+        return target
+
+    def _target(self, settings: Settings, key: Key | None) -> Target:
         url = settings.find("base_url")
         model = settings.find("model")
         if url.value is not None:
@@ -193,11 +199,16 @@ class Connections:
         self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True
     ) -> Client:
         from llmvision_magic.backends.wire import Client
+        from llmvision_magic.settings.secrets import known_secrets
 
         name = (base_url, key, timeouts, retries)
         with self._lock:
             if name not in self._clients:
-                self._clients[name] = Client(base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env)
+                # On the way to this machine's own model there is none but the key.
+                secrets = known_secrets() if trust_env else ()
+                self._clients[name] = Client(
+                    base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env, secrets=secrets
+                )
             return self._clients[name]
 
     def _embedded(self, environment: Environment, tell: Callable[[str], None], stop: Stop) -> LocalServer:

@@ -54,12 +54,14 @@ class Target(NamedTuple):
 
 
 def shown_address(base_url: str) -> str:
-    """An address without user name and password."""
+    """An address without user name and password, and without what is a secret elsewhere in the environment."""
+    from llmvision_magic.settings.secrets import without_known_secrets
+
     try:
         parts = urlsplit(base_url)
     except ValueError:
         return "an address that cannot be read"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return without_known_secrets(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
 
 
 def check_address(target: Target) -> None:

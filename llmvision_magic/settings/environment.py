@@ -85,9 +85,9 @@ class Environment:
         beside = folder or here or Path()
         dotenv = _read_dotenv(beside / ".env")
         check_fences(dotenv, beside)
-        found: list[Mapping[str, str]] = [os.environ, {**dotenv, **_anchored(dotenv, beside)}]
-        if folder is not None and folder != here:
-            found[0] = {**os.environ, **_anchored(os.environ, folder)}
+        found: list[Mapping[str, str]] = [os.environ, dotenv]
+        if beside != here:
+            found = [{**variables, **_anchored(variables, beside)} for variables in found]
         environment = cls(*zip((ENVIRONMENT, DOTENV), found, strict=True), folder=beside)
         environment.check_names()
         return environment

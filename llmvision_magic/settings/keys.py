@@ -30,6 +30,24 @@ class Key(NamedTuple):
         return f"Key(secret='…', source={self.source!r})"
 
 
+class _Remembered:
+    def __init__(self) -> None:
+        self.texts: set[str] = set()
+
+
+_REMEMBERED = _Remembered()
+
+
+def remember_secret(text: str) -> None:
+    """From now on this text is a secret of this process: no sentence, page or log of ours shows it."""
+    _REMEMBERED.texts.add(text)
+
+
+def remembered_secrets() -> frozenset[str]:
+    """What was remembered so far."""
+    return frozenset(_REMEMBERED.texts)
+
+
 def checked_key(secret: str) -> str:
     """The key without blanks around it.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings.secrets import KEY_PLACE, is_like_key
 
 if TYPE_CHECKING:
     from llmvision_magic.settings.declarations import Setting
@@ -24,6 +25,10 @@ def parse_value(setting: Setting, given: object) -> object:
             raise ValueError
         if setting.words and value not in setting.words:
             raise ValueError
+        if isinstance(value, str) and is_like_key(value):
+            raise InvalidInput(
+                f"{setting.name}: expected {setting.expected}, and what came looks like a key: {KEY_PLACE}."
+            )
         return value
     except (ValueError, TypeError, OverflowError):
         raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {given!r}.") from None

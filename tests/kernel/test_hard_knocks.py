@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.kernels import Cell, Kernel, running_kernel
+from support.secrets import places_of
 from support.servers.control import ChatServer, running_chat_server
 from support.servers.listeners import Proxy, raw_server
 from support.servers.scripting import (
@@ -73,17 +73,6 @@ def kernel(kernel_process: Kernel, chat_server: ChatServer, home: Path) -> Itera
     yield kernel_process
     kernel_process.unload()
     assert places_of(KEY, kernel_process, home) == []
-
-
-def places_of(secret: str, kernel: Kernel, home: Path) -> list[str]:
-    """Where a secret is found: kinds of messages, names of files."""
-    found = [one["msg_type"] for one in kernel.heard or [] if secret in json.dumps(one, default=str)]
-    for path in home.rglob("*"):
-        # A database's journal may be gone again.
-        with contextlib.suppress(OSError):
-            if path.is_file() and secret.encode() in path.read_bytes():
-                found.append(str(path.relative_to(home)))
-    return found
 
 
 def contents(request) -> list[tuple[str, str]]:

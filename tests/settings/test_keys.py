@@ -304,7 +304,7 @@ def test_dotenv_sends_no_variable_of_the_environment_away(tmp_path, chat_server)
     lines = {
         "BASE_URL": f"{chat_server.root}/${{CLOUD_TOKEN}}/v1",
         "API_KEY": "${CLOUD_TOKEN}",
-        "MODEL": "${CLOUD_TOKEN}",
+        "MODEL": "model-${CLOUD_TOKEN}",
     }
     lines |= {"PARAM": '{"user": "${CLOUD_TOKEN}"}', "STOP": "${CLOUD_TOKEN}"}
     (tmp_path / ".env").write_text("".join(f"LLMVISION_{name}={value}\n" for name, value in lines.items()))
@@ -317,9 +317,8 @@ def test_dotenv_sends_no_variable_of_the_environment_away(tmp_path, chat_server)
     assert "made-up-s3cret" not in str(received)
     assert "CLOUD_TOKEN" in asked.path
     assert asked.headers["authorization"] == "Bearer ${CLOUD_TOKEN}"
-    assert (asked.json["model"], asked.json["user"], asked.json["stop"]) == ("${CLOUD_TOKEN}",) * 2 + (
-        ["${CLOUD_TOKEN}"],
-    )
+    assert (asked.json["model"], asked.json["user"]) == ("model-${CLOUD_TOKEN}", "${CLOUD_TOKEN}")
+    assert asked.json["stop"] == ["${CLOUD_TOKEN}"]
 
 
 def test_key_given_here_is_stronger_than_the_environment(start, chat_server):

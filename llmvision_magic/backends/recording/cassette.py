@@ -14,6 +14,7 @@ from pathlib import Path
 from llmvision_magic.backends.recording.cassette_format import FORMAT, HEADER, VERSION, Entry, entry_from, line_of
 from llmvision_magic.backends.recording.masking import known_in, masked
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings.secrets import MASK
 from llmvision_magic.text_files import read_text, write_atomically
 
 try:
@@ -200,7 +201,8 @@ def line_for(entry: Entry, secrets: Iterable[str]) -> tuple[CassetteLine, bool]:
     before = json.loads(text) if any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in known) else None
     after = masked(before, known)
     if after == before:
-        return _line(text), False
+        # What a server repeats of the key was masked on its way here.
+        return _line(text), bool(known) and MASK in text
     return _line(json.dumps(after, ensure_ascii=False)), True
 
 

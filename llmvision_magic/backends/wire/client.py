@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire import error_mapping, retries, server_errors
@@ -10,9 +10,11 @@ from llmvision_magic.backends.wire.base_url import checked_url
 from llmvision_magic.backends.wire.chat_completion import whole_deltas
 from llmvision_magic.backends.wire.connection_pool import ConnectionPool
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
+from llmvision_magic.backends.wire.log_masking import hide_in_logs
 from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
 from llmvision_magic.backends.wire.response_body import json_object, kind_of, not_json
 from llmvision_magic.backends.wire.retries import Retrying
+from llmvision_magic.backends.wire.secret_filter import SecretFilter
 from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
 from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
@@ -37,6 +39,7 @@ class Client:
         timeouts: How long the server may stay silent.
         retries: How often a request that the server surely did not begin to answer is sent again.
         trust_env: Whether proxies and certificates are taken from the environment. Off for a server on this machine.
+        secrets: What besides the key may not be shown: a part of the address may be the secret of a variable.
 
     Raises:
         InvalidInput: The base URL is no http(s) address, or the key holds characters that no header can carry.
@@ -50,17 +53,21 @@ class Client:
         timeouts: Timeouts | None = None,
         retries: int = 2,
         trust_env: bool = True,
+        secrets: Iterable[str] = (),
     ) -> None:
         url = checked_url(base_url)
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         self._pool = ConnectionPool(url, api_key, self.timeouts, trust_env=trust_env)
         self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        self._server = Server(self._base_url, tuple(filter(None, (api_key, *passwords(url.userinfo.decode("ascii"))))))
+        own = tuple(filter(None, (api_key, *passwords(url.userinfo.decode("ascii")))))
+        self._server = Server(self._base_url, (*own, *secrets))
+        self._filter = SecretFilter(own, self._server)
+        hide_in_logs(self._server.secrets)
         self._usage_known: bool | None = None
 
     def __repr__(self) -> str:
-        return f"Client({self._base_url!r})"
+        return f"Client({self._server.address!r})"
 
     def __enter__(self) -> Client:
         return self
@@ -104,7 +111,7 @@ class Client:
                     return
                 exchange.before_reading = before_reading or nothing_to_do
                 try:
-                    for delta in self._deltas(exchange, request):
+                    for delta in self._filter.deltas(self._deltas(exchange, request)):
                         if stop.is_set:
                             return
                         yield delta
@@ -137,7 +144,7 @@ class Client:
         if not isinstance(listed, list):
             raise server_errors.not_a_reply("no list of models", str(answer), self._server)
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
-        return [name for name in names if isinstance(name, str)]
+        return [self._server.masked(name) for name in names if isinstance(name, str)]
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the messages are for the model, as the server itself counts (llama.cpp's server can).

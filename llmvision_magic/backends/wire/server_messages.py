@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from llmvision_magic.settings.secrets import MASK
+
 LONGEST_QUOTE = 300  # characters of a server's own message
 LONGEST_PAGE_QUOTE = 200  # characters of something that is no message at all
 
@@ -23,21 +25,27 @@ class Server:
     """The server as messages may name it, and what they may not say.
 
     Attributes:
-        address: Base URL without user and password.
-        secrets: Key and password; taken out of everything that is quoted.
+        address: Base URL without user and password, and without secrets.
+        secrets: Key, password and the like; taken out of everything that is quoted.
     """
 
     def __init__(self, address: str, secrets: tuple[str, ...] = ()) -> None:
-        self.address = address
-        self.secrets = secrets
+        # The longest first: one may be the beginning of another.
+        self.secrets = tuple(sorted(secrets, key=len, reverse=True))
+        self.address = self.masked(address)
+
+    def masked(self, text: str) -> str:
+        """`text` without secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
+        return text
 
     def quoted(self, text: str, limit: int = LONGEST_QUOTE) -> str:
         """`text` on one line, without secrets and control characters, at most `limit` characters."""
         text = " ".join(re.sub(_INVISIBLE, "", text[: 64 * 1024]).split())
         # After the cleaning and before the cut: neither an invisible character between its own nor the cut may let a
         # part of a secret through.
-        for secret in self.secrets:
-            text = text.replace(secret, "•••")
+        text = self.masked(text)
         return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

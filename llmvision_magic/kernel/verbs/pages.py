@@ -14,6 +14,7 @@ from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.kernel.verbs.declarations import verbs_markdown
 from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
 from llmvision_magic.settings.environment import Value
+from llmvision_magic.settings.secrets import without_known_secrets
 from llmvision_magic.text_files import shown_path
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def status_page(session: Session, settings: Settings) -> str:
         else:
             rows.append(f"| {setting.name} | {shown_setting(setting.name, value.value)} | {value.source} |")
     rows += [_recording_row(session.connections, settings), _journal_row(session.journal)]
-    page = "\n".join(rows) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
+    page = without_known_secrets("\n".join(rows)) + f"\n\nNot set, and so not sent: {', '.join(not_sent)}."
     return f"{page}\n\nNothing can be asked: {trouble}" if trouble else page
 
 

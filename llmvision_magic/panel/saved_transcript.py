@@ -31,10 +31,12 @@ MOST_HTML, MOST_TEXT = 60_000, 100_000
 """Characters of HTML and of text that the newest turns may have together; the newest one stands there in any case."""
 
 # In JupyterLab and Notebook 7, by the classes of their outputs. The first rule hides the transcript while the panel
-# lives right behind it; the second what is left of one that does not: "Error displaying widget: model not found".
+# lives right behind it; the second what is left of one that does not: "Error displaying widget: model not found". What
+# follows the transcript of a panel beside the notebook is the cell's own.
 _STYLE = (
     "<style>.jp-OutputArea-child:has(.llmvm-kept):has(+ .jp-OutputArea-child .llmvm-panel),"
-    ".jp-OutputArea-child:has(.llmvm-kept) + .jp-OutputArea-child:has(.jupyter-widgets):not(:has(.llmvm-panel))"
+    ".jp-OutputArea-child:has(.llmvm-kept:not(.llmvm-docked))"
+    " + .jp-OutputArea-child:has(.jupyter-widgets):not(:has(.llmvm-panel))"
     "{display:none}</style>"
 )
 
@@ -111,9 +113,11 @@ def kept_bundle(conversation: Conversation, pages: TurnRenderer, *, folded: bool
     head = f"Chat: {conversation.name}" + _told(len(turns) - len(parts)) if turns else EMPTY
     body = f'<p class="foot">{escape(head)}</p>' + "".join(parts)
     body = f'<div class="llmvm">{body}</div>'
+    classes = "llmvm-kept"
     if folded:
         body = f"<details><summary>{FOLDED}</summary>{body}</details>"
-    html = f'{_STYLE}{style(body)}<div class="llmvm-kept">{body}</div>'
+        classes += " llmvm-docked"
+    html = f'{_STYLE}{style(body)}<div class="{classes}">{body}</div>'
     return {"text/html": html, "text/plain": "\n\n".join([head, *texts])}
 
 

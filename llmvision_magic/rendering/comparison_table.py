@@ -50,7 +50,7 @@ def columns_html(columns: Sequence[Column]) -> str:
         f"<tfoot><tr>{feet}</tr></tfoot></table>"
     )
     body = f'<div class="wide">{table}</div>{footer_html(Footer([APART]))}'
-    return style(body) + wrapped(body)
+    return style(body) + wrapped(body, " llmvm-side")
 
 
 def columns_plain(heads: Sequence[str], replies: Sequence[Reply]) -> str:

@@ -85,8 +85,8 @@ class BackgroundRunner:
         """
         if in_notebook(self._shell) and is_captured(self._shell.display_pub):
             raise InvalidInput(
-                "A reply in the background needs an output of its own, and that of this cell is captured; leave out "
-                "`--background`, or ask in a cell of its own."
+                "A reply in the background needs an output of its own, and that of this code is captured by a variable "
+                "or an Output widget; leave out `--background`, or ask in a cell of its own."
             )
         begun = self._session.begin(ask, settings)
         if ask.cell is not None:  # run again, a cell has its output anew: what still goes into the old one is not seen

@@ -173,7 +173,9 @@ class Dispatcher:
 
     def _view(self, *, as_text: bool = False) -> ReplyView:
         if in_notebook(self._shell):
-            if not has_cell_alone(self._shell):
+            from llmvision_magic.kernel.views.publishing import is_captured
+
+            if not has_cell_alone(self._shell) or is_captured(self._shell.display_pub):
                 from llmvision_magic.kernel.views.single_output import SharedCellView
 
                 return SharedCellView(self._shell.display_pub, as_text=as_text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +37,8 @@ def updater(publisher: Publisher, display_id: str) -> Update:
 class UpdatableOutput:
     """Shows bundles in one output of the running cell, made with the first of them.
 
-    Where outputs are captured only the reply itself is shown, the bundle with metadata: each would be kept.
+    Where outputs are captured only the reply itself is shown, the bundle with metadata: each would be kept, or the
+    first alone.
 
     Args:
         alone: Whether nothing else is in the cell's output.
@@ -45,12 +47,13 @@ class UpdatableOutput:
     def __init__(self, publisher: Publisher, *, alone: bool = False) -> None:
         self._publisher = publisher
         self._alone = alone
+        self._only_the_end = is_captured(publisher)
         self._display_id = uuid.uuid4().hex[:12]
         self._is_shown = False
 
     def show(self, bundle: dict[str, str], metadata: dict[str, object]) -> None:
         """Show a bundle in place of what is there."""
-        if is_captured(self._publisher) and not metadata:
+        if self._only_the_end and not metadata:
             return
         transient = {"display_id": self._display_id}
         self._publisher.publish(bundle, metadata=metadata, transient=transient, update=self._is_shown)
@@ -65,8 +68,23 @@ class UpdatableOutput:
 
 
 def is_captured(publisher: Publisher) -> bool:
-    """Whether a notebook's outputs go into a variable (``%%capture``) for now."""
-    return not hasattr(publisher, "parent_header")
+    """Whether outputs go for now where no update reaches them: into a variable (``%%capture``), into a widget."""
+    return not hasattr(publisher, "parent_header") or _goes_into_a_widget(publisher.parent_header)
+
+
+def _goes_into_a_widget(request: Mapping[str, object]) -> bool:
+    """Whether an `ipywidgets.Output` takes what is shown for a request, given its header.
+
+    Such a widget says whose outputs are its own by the request's id, while its ``with`` block runs. It appends what is
+    displayed, and beside that knows only `clear_output`, which would take away what else it shows.
+    """
+    # Who has not imported it has no such widget. All that live are kept there; the public name for them is deprecated.
+    module = sys.modules.get("ipywidgets.widgets.widget_output")
+    live = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    if module is None or not request.get("msg_id"):
+        return False
+    widgets = [one for one in list(live.values()) if isinstance(one, module.Output)]
+    return any(one.msg_id == request["msg_id"] for one in widgets)
 
 
 @contextmanager

@@ -80,6 +80,29 @@ def test_columns_stream_at_once_and_end_as_one_output(kernel, chat_server):
     assert "First" in kernel.ok("replies").only.html
 
 
+def test_comparison_is_whole_where_updates_are_not_known(kernel, chat_server):
+    """Some front ends take what is displayed and what is cleared, and nothing else."""
+    chat_server.script(
+        at(0, sse("First so far"), wait("a"), sse(" and whole.")), at(1, sse("Second so far"), wait("b"), sse("."))
+    )
+
+    def look(cell: Cell) -> None:
+        if "First so far" in cell.html and "Second so far" in cell.html and not look.released:
+            look.released = True
+            chat_server.release("a")
+            chat_server.release("b")
+
+    look.released = False
+    cell = kernel.ok("%%chat --compare temperature=0,1\nHello", on_output=look)
+    assert look.released
+    shown = Cell()
+    for message in cell.messages:
+        if message["msg_type"] != "update_display_data":
+            shown.apply(message)
+    assert "First so far and whole." in shown.only.plain
+    assert "Second so far." in shown.only.html
+
+
 def test_comparison_is_no_part_of_the_conversation(kernel, chat_server):
     """As --once: neither read nor written; the system prompt and the other options count."""
     kernel.ok("%%chat\nbefore")

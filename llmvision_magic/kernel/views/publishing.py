@@ -55,6 +55,10 @@ class UpdatableOutput:
         """Show a bundle in place of what is there."""
         if self._only_the_end and not metadata:
             return
+        if self._is_shown and self._alone and metadata:
+            # What replies came to does not depend on an update being applied: some front ends know none.
+            self._publisher.clear_output(wait=True)
+            self._is_shown = False
         transient = {"display_id": self._display_id}
         self._publisher.publish(bundle, metadata=metadata, transient=transient, update=self._is_shown)
         self._is_shown = True

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from support.lab import Notebook, running_lab, write_notebook
 from support.seen import browser, page, picture
 from support.servers.scripting import done, failure, reply, sse, stream, text_stream, wait
@@ -128,7 +128,7 @@ def test_no_reply_that_arrives_changes_another_output(page: Page, tmp_path: Path
         notebook.wait_idle()
         page.locator(".llmvm-panel").nth(1).wait_for()
         page.locator(".jp-CodeCell").nth(11).get_by_text("A quote with").wait_for()
-        assert page.get_by_text("a slider", exact=True).is_visible()
+        expect(page.get_by_text("a slider", exact=True)).to_be_visible()
         shown = notebook.outputs()[: len(THERE)]
         assert sum(1 for count in shown if count) > 20
         picture(page, "others-before-light")

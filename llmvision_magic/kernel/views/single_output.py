@@ -101,6 +101,7 @@ class SharedCellView(SingleOutputView):
     """Shows one reply in a cell that shows other things too: its output is one among them, and nothing else is touched.
 
     The code around the magic may print and display, or ask several times: outputs can only be taken away all together.
+    In a widget that takes outputs it is the same, and there only the end is shown.
     """
 
     def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.prompt.tables import is_of
+from llmvision_magic.prompt.drawing import drawn_file, is_of
 from llmvision_magic.prompt.value_text import told
 
 LONGEST_SIDE = 1568
@@ -33,9 +33,9 @@ def image_part(value: object, name: str) -> Part:
     """An image as a part of a message.
 
     Args:
-        value: A matplotlib figure, a PIL image, an array ((height, width), (height, width, 3) RGB or (height, width, 4)
-            RGBA; uint8, bool, or floats from 0 to 1), bytes of an image file, the path of one, or an object that
-            displays as one.
+        value: A figure of matplotlib, plotly or altair, axes (one, or an array of those of one figure), a PIL image, an
+            array ((height, width), (height, width, 3) RGB or (height, width, 4) RGBA; uint8, bool, or floats from 0 to
+            1), bytes of an image file, the path of one, or an object that displays as one.
         name: What the user wrote, for the sentence.
 
     Raises:
@@ -56,7 +56,7 @@ def _encoded(value: Any, name: str) -> tuple[bytes, str]:
     if isinstance(value, str | Path):
         value = _read(Path(value).expanduser(), name)
     elif not isinstance(value, bytes):
-        value = _file_of(value) or value
+        value = drawn_file(value, name) or value
     if isinstance(value, bytes):
         kind, longest = _header(value)
         image_module = _try_pillow()
@@ -75,8 +75,17 @@ def _encoded(value: Any, name: str) -> tuple[bytes, str]:
         return _smallest(image_module.fromarray(pixels))
     raise InvalidInput(
         f"-i {name}: expected a matplotlib figure, a PIL image, an array, or the path of an image file, got "
-        f"{type(value).__name__}."
+        f"{type(value).__name__}.{_way_out(value, name)}"
     )
+
+
+def _way_out(value: Any, name: str) -> str:
+    """What to do with a value that is no picture, in a sentence with a space before it; "" where nothing is known."""
+    if hasattr(value, "columns") and hasattr(value, "shape"):
+        return f" `-a {name}` sends its rows."
+    if any(hasattr(value, method) for method in ("_repr_mimebundle_", "_repr_html_", "_repr_svg_")):
+        return " It shows itself as a drawing or a page: save it as a PNG file, and give the file's path."
+    return ""
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -84,31 +93,6 @@ def _read(path: Path, name: str) -> bytes:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InvalidInput(f"-i {name}: expected an image; the file {str(path)!r} {what}.")
     return path.read_bytes()
-
-
-def _file_of(value: Any) -> bytes | None:
-    """The bytes of an image file that an object draws itself as; None where it does not."""
-    if is_of(value, "PIL.Image", "Image") or isinstance(value, type):
-        return None
-    if getattr(value, "__name__", "") == "matplotlib.pyplot" and not value.get_fignums():
-        raise InvalidInput(
-            "-i: matplotlib has no open figure, for a notebook closes it when its cell has ended; keep it by a name "
-            "(`fig = plt.gcf()` in the cell that draws it) and give that: `-i fig`."
-        )
-    figure: Any = value if hasattr(value, "savefig") else getattr(value, "figure", None)  # as axes have
-    if figure is not None and hasattr(figure, "savefig"):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        return buffer.getvalue()
-    for method in ("_repr_png_", "_repr_jpeg_"):
-        draw = getattr(value, method, None)
-        drawn = draw() if callable(draw) else None
-        drawn = drawn[0] if isinstance(drawn, tuple) else drawn  # (data, metadata)
-        if isinstance(drawn, str):  # as front ends get it
-            drawn = base64.b64decode(drawn)
-        if isinstance(drawn, bytes):
-            return drawn
-    return None
 
 
 def _header(data: bytes) -> tuple[str, int]:

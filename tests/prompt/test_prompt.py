@@ -240,7 +240,8 @@ def test_no_library_of_the_users_is_imported():
     code = (
         "import sys; from llmvision_magic.prompt import NotebookValues, compose; "
         "compose('{{1}}', NotebookValues({}), attach=['2']);"
-        "print([m for m in ('numpy', 'pandas', 'matplotlib', 'PIL', 'IPython', 'httpx') if m in sys.modules])"
+        "print([m for m in ('numpy', 'pandas', 'matplotlib', 'PIL', 'polars', 'pyarrow', 'xarray', 'networkx', "
+        "'plotly', 'altair', 'narwhals', 'IPython', 'httpx') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

@@ -485,6 +485,35 @@ def test_values_images_fix_and_continue_are_replayed(kernel, lesson, chat_server
     assert "base64" not in lesson.read_text()
 
 
+def test_prompts_with_sets_are_replayed_in_a_kernel_where_sets_have_another_order(tmp_path, chat_server):
+    """In a value, in a text that was made of one, and in a traceback."""
+    cells = [
+        "tags = {'pear', 'apple', 'fig', 'quince'}",
+        "%%chat\nWhich is no fruit? {{tags}}",
+        "%%chat -a [tags]\n{{f'Of {tags}?'}} {{str(frozenset(tags))}}",
+        "raise ValueError(f'unknown: {tags}')",
+        "%chat fix",
+    ]
+
+    def run(kernel: Kernel) -> list[Cell]:
+        return [kernel.run(cell) for cell in cells]
+
+    url = chat_server.url
+    with running_kernel(cwd=tmp_path, LLMVISION_BASE_URL=url, LLMVISION_RECORD="a.jsonl", PYTHONHASHSEED="1") as one:
+        one.ok("%load_ext llmvision_magic")
+        recorded = run(one)
+        order = one.value("list(tags)")
+    assert len(chat_server.requests()) == 3
+    assert "{'apple', 'fig', 'pear', 'quince'}" in chat_server.requests()[0].json["messages"][-1]["content"]
+    with offline(tmp_path, LLMVISION_REPLAY="a.jsonl", PYTHONHASHSEED="2") as other:
+        replayed = run(other)
+        assert other.value("list(tags)") != order
+    assert [cell.status for cell in replayed] == ["ok", "ok", "ok", "error", "ok"]
+    assert [cell.plain for cell in replayed if cell.status == "ok"] == [
+        cell.plain for cell in recorded if cell.status == "ok"
+    ]
+
+
 def test_turns_left_out_when_recording_are_left_out_when_replaying(kernel, lesson, chat_server):
     """A context that was too small is as small again."""
     error = {"code": "context_length_exceeded", "n_prompt_tokens": 900, "n_ctx": 500}

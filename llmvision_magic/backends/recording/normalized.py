@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llmvision_magic.sets import sets_sorted
+
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire import Request
 
@@ -35,8 +37,8 @@ class NormalizedRequest:
         body: The request's JSON in normal form; see `normal_form`.
         is_default_model: Nobody chose the model: it is that of wherever the request went. Such a request is the same
             whatever the model is called there.
-        key: The same for two requests that differ in nothing but the model, the numbers of cells (``In[7]``) and the
-            addresses of objects (``0x7f3a5c``).
+        key: The same for two requests that differ in nothing but the model, the numbers of cells (``In[7]``), the
+            addresses of objects (``0x7f3a5c``) and the order in which sets are written.
     """
 
     body: Mapping[str, object]
@@ -45,7 +47,7 @@ class NormalizedRequest:
 
     def __post_init__(self) -> None:
         rest = {name: value for name, value in self.body.items() if name != "model"}
-        text = json.dumps(rest, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(_with_sets_sorted(rest), sort_keys=True, ensure_ascii=False)
         object.__setattr__(self, "key", BY_CHANCE.sub("", text))
 
     @property
@@ -85,6 +87,14 @@ def _messages(value: object) -> object:
         else _normal(one)
         for one in value
     ]
+
+
+def _with_sets_sorted(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _with_sets_sorted(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_sets_sorted(one) for one in value]
+    return sets_sorted(value) if isinstance(value, str) else value
 
 
 def _normal(value: object) -> object:

@@ -1,0 +1,64 @@
+"""Arrays of numpy as text. The library is the user's: never imported here, only met. Therefore ``Any``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from llmvision_magic.prompt.value_repr import written
+from llmvision_magic.prompt.value_text import ValueText, article, more
+
+if TYPE_CHECKING:
+    from llmvision_magic.settings.secrets import Masker
+
+SMALL_ARRAY = 100
+"""Elements of an array that is shown whole; of a larger one a corner is."""
+
+CORNER = 5
+
+
+def try_shown(value: Any, kinds: tuple[str, ...], limit: int, mask: Masker) -> ValueText | None:
+    """An array or a number of numpy's; None for anything else of it."""
+    if "ndarray" in kinds:
+        return array_shown(value)
+    if "generic" in kinds:  # `2.5`, where the repr says np.float64(2.5)
+        return ValueText(article(type(value).__name__), str(value))
+    return None
+
+
+def line(value: Any, kinds: tuple[str, ...]) -> str | None:
+    """What an array is, as a part of a line; None for one that its `repr` shows whole."""
+    if "ndarray" not in kinds:
+        return None
+    if value.size <= SMALL_ARRAY:
+        return f"array({_values(value)})" if value.dtype.kind == "O" else None
+    return f"<array of shape {tuple(value.shape)}, dtype {value.dtype}{value_range(value)}; values: not sent>"
+
+
+def array_shown(array: Any) -> ValueText:
+    """An array: shape, dtype, range, and its values or a corner of them."""
+    title = f"array of shape {tuple(array.shape)}, dtype {array.dtype}{value_range(array)}"
+    if array.size <= SMALL_ARRAY:
+        return ValueText("an array", f"{title}\n{_values(array)}")
+    corner = array[tuple(slice(CORNER) if axis >= array.ndim - 2 else 0 for axis in range(array.ndim))]
+    place = ", ".join(f":{CORNER}" if axis >= array.ndim - 2 else "0" for axis in range(array.ndim))
+    left_out = more(array.size - corner.size, "element")
+    return ValueText("an array", f"{title}\n[{place}] is\n{_values(corner)}", left_out)
+
+
+def _values(array: Any) -> str:
+    """All values, whatever is set for printing; the items of sets in one order."""
+    formatter = {"object": written} if array.dtype.kind == "O" else None
+    return str(sys.modules["numpy"].array2string(array, threshold=SMALL_ARRAY + 1, formatter=formatter))
+
+
+def value_range(array: Any) -> str:
+    """ ", from 0 to 1, 3 of them NaN"; "" where there is no order or nothing in it."""
+    if array.size == 0 or array.dtype.kind not in "iufb":
+        return ""
+    missing = 0
+    if array.dtype.kind == "f":
+        missing = int((array != array).sum())
+        array = array[array == array]
+    values = f", from {array.min()} to {array.max()}" if array.size else ""
+    return f"{values}, {missing:,} NaN" if missing else values

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
     from llmvision_magic.chat.model_list import ModelList
     from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.chat.python_code import ToPython
     from llmvision_magic.chat.usage import TokenTotals
     from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.settings.layers import Settings
@@ -34,6 +35,9 @@ ENDING = 1.0
 
 class Session:
     """All state of one kernel.
+
+    Args:
+        to_python: Says what a cell comes to in Python; raises `SyntaxError` where it cannot.
 
     Attributes:
         connections: The open ways to models.
@@ -48,7 +52,9 @@ class Session:
         journal: Keeps what is said on disk; one that keeps nothing unless it is given.
     """
 
-    def __init__(self, connections: Connections, journal: Journal | None = None) -> None:
+    def __init__(
+        self, connections: Connections, journal: Journal | None = None, to_python: ToPython = lambda cell: cell
+    ) -> None:
         self.connections = connections
         self.conversations = {"main": Conversation("main")}
         self.current = "main"
@@ -60,7 +66,9 @@ class Session:
         self.listeners = Listeners()
         self.offered: list[str] = []
         self.journal = journal or Journal()
-        self._runner = TurnRunner(lambda: self.connections, self.journal, self.arriving, self.spent, self.footers)
+        self._runner = TurnRunner(
+            lambda: self.connections, self.journal, self.arriving, self.spent, self.footers, to_python
+        )
 
     @property
     def model_list(self) -> ModelList:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
     from llmvision_magic.chat.new_cell import NewCell
     from llmvision_magic.chat.plan import StartedTurn, TurnPlan
+    from llmvision_magic.chat.python_code import ToPython
     from llmvision_magic.chat.view import ReplyView
     from llmvision_magic.messages import Reply
     from llmvision_magic.settings.declarations import Format
@@ -34,6 +35,7 @@ class TurnRunner:
         arriving: By turn, set when its reply has ended.
         spent: By conversation and model; each reply is counted here.
         footers: By turn, the facts under its reply; each is noted here.
+        to_python: Says what a cell comes to in Python, for cells that are made of replies.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class TurnRunner:
         arriving: dict[str, threading.Event],
         spent: dict[tuple[str, str], TokenTotals],
         footers: dict[str, list[str]],
+        to_python: ToPython,
     ) -> None:
         self._connections = connections
         self._journal = journal
         self._arriving = arriving
         self._spent = spent
         self._footers = footers
+        self._to_python = to_python
 
     def run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
         """Send a prompt that has begun and show the reply; in any thread.
@@ -87,7 +91,7 @@ class TurnRunner:
             later_turns=plan.later_turns,
             notes=plan.ask.notes,
             format=plan.ask.format,
-            offer=_new_cell(reply, plan.ask.format),
+            offer=self._new_cell(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
             error=arrival.error,
             parent=plan.parent,
@@ -109,6 +113,13 @@ class TurnRunner:
             return outcome._replace(error=Interrupted("Interrupted."))
         return outcome
 
+    def _new_cell(self, reply: Reply, format: Format) -> NewCell | None:
+        if format not in CODE_FORMATS:
+            return None
+        from llmvision_magic.chat.new_cell import new_cell_from  # few replies become cells
+
+        return new_cell_from(reply, format, self._to_python)
+
     def _produce(self, plan: TurnPlan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""
         self._await_turn_before(plan, take, stop)
@@ -128,11 +139,3 @@ class TurnRunner:
             while not stop.is_set and self._journal.other_kernels.arrives_elsewhere(plan.conversation, plan.parent):
                 time.sleep(0.05)
                 self._journal.other_kernels.catch_up(plan.conversation)
-
-
-def _new_cell(reply: Reply, format: Format) -> NewCell | None:
-    if format not in CODE_FORMATS:
-        return None
-    from llmvision_magic.chat.new_cell import new_cell_from  # few replies become cells
-
-    return new_cell_from(reply, format)

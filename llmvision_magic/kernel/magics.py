@@ -92,7 +92,7 @@ class ChatMagics(Magics):
                 from llmvision_magic.chat.session import Session
                 from llmvision_magic.kernel.notebook_file import journal_of
 
-                self.kept = Session(shared(), journal=journal_of(self._shell, self.folder))
+                self.kept = Session(shared(), journal_of(self._shell, self.folder), self._shell.transform_cell)
             self._session = self.kept
             # At the kernel's orderly end, before the connections are closed: else a reply would seem cut by the server.
             atexit.register(self._session.end_replies)

@@ -286,6 +286,25 @@ def test_fix_sends_cell_traceback_and_variables_and_offers_the_correction(kernel
     assert next_cell(cell) == "total / 2"
 
 
+@pytest.mark.parametrize(
+    ("reply", "cell_text", "note"),
+    [
+        ("```python\ntotal / 2)\n```\n", None, "the corrected code does not parse (line 1: unmatched ')')"),
+        ("```python\na = 1\n```\n\n```python\n%%time\nf(\n```\n", None, "does not parse"),
+        ("```pycon\n>>> total = 4\n>>> total\n4\n```\n", "total = 4\ntotal", "new cell below"),
+        ("```{python}\n%matplotlib inline\ntotal\n```\n", "%matplotlib inline\ntotal", "new cell below"),
+        ("```bash\npip install total\n```\n", None, "the code is in bash"),
+    ],
+)
+def test_fix_offers_only_what_parses(kernel, chat_server, reply, cell_text, note):
+    """A cell that could not even begin corrects nothing; the reply is there to be read."""
+    chat_server.script(text_stream(reply))
+    kernel.run("total / 2")
+    cell = kernel.ok("%chat fix")
+    assert next_cell(cell) == cell_text
+    assert note in cell.only.html.replace("&quot;", '"')
+
+
 def test_fix_knows_the_variables_of_the_function_that_failed(kernel, chat_server):
     """The frame where it failed says more than the notebook."""
     kernel.run("def ratio(top, bottom):\n    return top / bottom\nratio(3, 0)")
@@ -399,6 +418,28 @@ def test_figure_as_text_is_one_line_and_says_how_to_send_it(kernel, chat_server)
         ("```python\nprint(1)\n```\n\nIt prints:\n\n```\n1\n```\n", "print(1)", "1 other block only here"),
         ("```python\na = 1\n```\n\n```bash\nls\n```\n", "a = 1", "1 other block only here"),
         ("```bash\nls\n```\n", "%%bash\nls", "new cell below"),
+        ("```{python}\na = 1\n```\n\n```{.python .numberLines}\nb = 2\n```\n", "a = 1\n\nb = 2", "new cell below"),
+        ("```python:src/a.py\na = 1\n```\n\n```py3\nb = 2\n```\n", "a = 1\n\nb = 2", "new cell below"),
+        (
+            "```pycon\n>>> a = 1\n>>> def f():\n...     return a\n...\n>>> f()\n1\n```\n",
+            "a = 1\ndef f():\n    return a\n\nf()",
+            "",
+        ),
+        ("```python\n>>> print('>>>')\n>>>\n```\n", "print('>>>')", "new cell below"),
+        ("```python\na = 1\n```\n\n```python\n%%time\nf()\n```\n", "a = 1", "1 other block only here"),
+        ("```python\n%%time\na = 1\n```\n\n```python\nb = 2\n```\n", "%%time\na = 1\n\nb = 2", "new cell below"),
+        (
+            "```python\n%%writefile a.py\na\n```\n\n```python\nb = 2\n```\n",
+            "%%writefile a.py\na",
+            "1 other block only here",
+        ),
+        ("```python\nf(a b)\n```\n\n```python\nb = 2\n```\n", "b = 2", "1 other block only here"),
+        ("```python\ndef f():\n```\n\n```python\n    return 1\n```\n", "def f():\n\n    return 1", "new cell below"),
+        (
+            "```python\n!ls\nfiles = !ls\n?print\nprint??\n%who\nawait f()\n```\n",
+            "!ls\nfiles = !ls\n?print\nprint??\n%who\nawait f()",
+            "new cell below",
+        ),
         ("```sql\nselect 1\n```\n", None, "the code is in sql"),
         ("No code at all.", None, "no code block"),
     ],
@@ -410,6 +451,26 @@ def test_code_of_a_reply_becomes_a_new_cell(kernel, chat_server, reply, cell_tex
     assert next_cell(cell) == cell_text
     assert cell.only.plain == reply
     assert note in cell.only.html
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "below"),
+    [
+        ("a = 1\n\nprint a", "# This does not parse (line 4: ", "a = 1\n\nprint a"),
+        ("%%time\nf(a b)", "%%time\n# This does not parse (line 3: ", "f(a b)"),
+        ("return 1", "# This does not parse (line 2: 'return' outside function).", "return 1"),
+        ("a = 1\n%%time\nb", "# This does not parse (`%%time` stands only in the first line", "a = 1\n%%time\nb"),
+    ],
+)
+def test_code_that_does_not_parse_is_offered_under_a_line_that_says_so(kernel, chat_server, code, line, below):
+    """With the number that its line has in the new cell; the footer says it too."""
+    chat_server.script(text_stream(f"```python\n{code}\n```\n"))
+    cell = kernel.ok("%%chat -f code\nWrite it.")
+    offered = next_cell(cell)
+    assert offered.startswith(line)
+    assert offered.endswith(f").\n{below}")
+    assert "in a new cell below, and does not parse (" in cell.only.html
+    assert kernel.run(offered).status == "error"
 
 
 def test_without_the_option_no_cell_appears(kernel, chat_server):

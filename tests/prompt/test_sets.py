@@ -148,7 +148,6 @@ def test_text_of_a_set_is_the_same_in_whichever_order_it_was_written(items, chan
     "text",
     [
         "{b,a}",
-        "\\frac{b, a}{c}",
         '{"b": 1, "a": 2}',
         "{b, a",
         "}{",

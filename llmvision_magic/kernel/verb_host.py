@@ -66,8 +66,12 @@ class KernelVerbHost:
             request = TurnRequest(content, notes=notes, typed=typed, written=prompt)
             self._dispatcher.submit(request, CellOptions(), stop)
 
-    def fix(self) -> None:
-        """Ask for the correction of the cell that failed last."""
+    def fix(self, options: CellOptions) -> None:
+        """Ask for the correction of the cell that failed last.
+
+        Args:
+            options: Where and how it is asked.
+        """
         from llmvision_magic.prompt import fix_prompt
 
         failure = self._failures.last()
@@ -76,12 +80,18 @@ class KernelVerbHost:
             return
         stop = Stop()
         with interrupting(stop):
-            conversation = self._session.conversation()
+            conversation = self._session.conversations.get(options.name or self._session.current)
             composed = self._composer.composed(conversation, lambda values: fix_prompt(failure, values), stop)
             request = TurnRequest(
-                composed.content, notes=composed.notes, format="correction", options={"format": "correction"}
+                composed.content,
+                options.name,
+                options.system,
+                options.once,
+                notes=composed.notes,
+                format="correction",
+                options={**options.kept, "format": "correction"},
             )
-            self._dispatcher.submit(request, CellOptions(), stop)
+            self._dispatcher.submit(request, options, stop)
 
     def submit(self, request: TurnRequest, options: CellOptions) -> None:
         """Ask as a cell with these options would."""

@@ -63,7 +63,14 @@ def fix_prompt(failure: FailedCell, values: NotebookValues) -> ComposedPrompt:
     if written:
         left_out = more(len(variables) - len(written), "variable")
         parts.append("\n\n".join(["The variables it names:", *written, *([f"… {left_out}"] if left_out else [])]))
-    return ComposedPrompt("\n\n".join(parts), values.notes())
+    return ComposedPrompt("\n\n".join(parts), (f"about {_place(failure)}", *values.notes()))
+
+
+def _place(failure: FailedCell) -> str:
+    """Which cell it is, for whoever reads the reply: other cells may have run since."""
+    if failure.cell is not None:
+        return f"cell In[{failure.cell}]"
+    return "the cell that failed last" if failure.source else "the error that was shown last"
 
 
 def _variable(name: str, value: object, values: NotebookValues) -> str:

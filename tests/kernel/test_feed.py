@@ -305,6 +305,35 @@ def test_fix_offers_only_what_parses(kernel, chat_server, reply, cell_text, note
     assert note in cell.only.html.replace("&quot;", '"')
 
 
+def test_fix_names_the_cell_it_explains_and_is_asked_as_its_line_says(kernel, chat_server):
+    """Also where others have run since; `--dry-run` sends nothing, and changes nothing."""
+    count = kernel.run("total = 'three'\ntotal / 2").reply["execution_count"]
+    kernel.ok("fine = 1")
+    page = kernel.ok("%chat fix --dry-run -o body -m other-model -t 0.5")
+    assert chat_server.requests() == []
+    assert page.reply["payload"] == []
+    assert f"Of the prompt: about cell In[{count}]." in page.plain
+    assert "total / 2" in page.plain
+    asked = json.loads(kernel.value("body"))
+    assert (asked["model"], asked["temperature"]) == ("other-model", 0.5)
+    assert "no turns yet" in kernel.ok("%chat history").plain
+    chat_server.script(text_stream("```python\ntotal * 2\n```"))
+    cell = kernel.ok("%chat fix -m other-model -t 0.5 -n help -o reply")
+    assert next_cell(cell) == "total * 2"
+    assert f"about cell In[{count}]" in cell.only.html
+    assert chat_server.requests()[0].json["messages"] == asked["messages"]
+    assert chat_server.requests()[0].json["temperature"] == 0.5
+    assert kernel.value("reply.text").startswith("```python")
+    chat_server.script(text_stream("```python\ntotal * 3\n```"))
+    assert next_cell(kernel.ok("%chat retry -n help")) == "total * 3"
+    assert chat_server.requests()[1].json["temperature"] == 0.5
+    assert "--dry-run" in kernel.complete("%chat fix --dr")
+    for line in ("-a total", "-f text", "--background", "--replace 1", "--raw"):
+        assert "it takes no -a, -i, -f" in kernel.run(f"%chat fix {line}").only.text
+    assert "no option `--dryrun`. Did you mean `--dry-run`?" in kernel.run("%chat fix --dryrun").only.text
+    assert "takes nothing else" in kernel.run("%chat fix please").only.text
+
+
 def test_fix_knows_the_variables_of_the_function_that_failed(kernel, chat_server):
     """The frame where it failed says more than the notebook."""
     kernel.run("def ratio(top, bottom):\n    return top / bottom\nratio(3, 0)")

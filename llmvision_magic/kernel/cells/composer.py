@@ -45,7 +45,9 @@ class PromptComposer:
             composed = compose(prompt, values, raw=options.raw, attach=options.attach, images=options.image)
         return composed.content, composed.notes
 
-    def composed(self, conversation: Conversation, write: Callable[[NotebookValues], Written], stop: Stop) -> Written:
+    def composed(
+        self, conversation: Conversation | None, write: Callable[[NotebookValues], Written], stop: Stop
+    ) -> Written:
         """A prompt that is written somewhere else, with values of the notebook. An interrupt or `stop` ends that."""
         values = self._values(self._settings(conversation, None))
         with ordinary_interrupts(stop):

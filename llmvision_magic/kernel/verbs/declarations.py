@@ -159,9 +159,13 @@ VERBS: tuple[Verb, ...] = (
     Verb("models", "", "Show the models that the server offers.", "%chat models"),
     Verb(
         "fix",
-        "",
+        "[OPTIONS]",
         "Explain why the last cell failed or did not end, and offer the corrected cell below.",
         "%chat fix",
+        "options",
+        "The cell, its traceback and the variables it names are sent; `%chat fix --dry-run` shows them, and sends "
+        "nothing. The options are those of `%%chat`. Which cell it is about stands under the reply. A correction that "
+        "does not parse is shown, and makes no cell.",
     ),
     Verb(
         "usage",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmvision_magic.backends.target import PLATFORM_URL
 from llmvision_magic.chat.prices import read_prices
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.option_parsing import split_line
+from llmvision_magic.kernel.cells.option_parsing import parse_cell_options, split_line
 from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.kernel.verbs.branch_handlers import BranchHandlers
 from llmvision_magic.kernel.verbs.declarations import split_verb, verb_help
@@ -155,8 +155,13 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         self.host.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
 
     def do_fix(self, rest: str) -> None:
-        _expect_nothing("fix", rest)
-        self.host.fix()
+        options = parse_cell_options(rest, "%chat fix")
+        if {"attach", "image", "raw", "format", "replace", "background"} & options.said.keys():
+            raise InvalidInput(
+                "`%chat fix` asks with the cell, its error and its variables, as a turn of its own, and makes a new "
+                "cell of the reply; it takes no -a, -i, -f, --raw, --replace and --background."
+            )
+        self.host.fix(options)
 
     def do_panel(self, rest: str) -> None:
         words = split_line(rest)

@@ -27,8 +27,8 @@ class VerbHost(Protocol):
     def ask(self, prompt: str) -> None:
         """Ask and show the reply."""
 
-    def fix(self) -> None:
-        """Ask for the correction of the cell that failed last."""
+    def fix(self, options: CellOptions) -> None:
+        """Ask for the correction of the cell that failed last, where and how the options say."""
 
     def submit(self, request: TurnRequest, options: CellOptions) -> None:
         """Ask as a cell with these options would."""

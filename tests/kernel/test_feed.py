@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +158,33 @@ def test_a_long_value_is_cut_and_says_so_and_the_limit_is_a_setting(kernel, chat
     kernel.ok("%%chat\n{{long}}")
     assert sent(chat_server) == "y" * 100 + "… 16,245 more characters"
     assert "at least 100" in kernel.run("%chat set value_limit 5").only.text
+
+
+def test_frames_of_other_libraries_are_sent_by_their_own_columns_and_counts(kernel, chat_server):
+    """As those of pandas; what is left out is told."""
+    kernel.ok(
+        "import polars as pl, pyarrow as pa, xarray as xr, networkx as nx, pandas as pd\n"
+        "data = {'price': [n / 7 for n in range(1213)]}\n"
+        "p, t, g = pl.DataFrame(data), pa.table(data), nx.path_graph(3)\nlazy = p.lazy().filter(pl.col('price') > 1)\n"
+        "x = xr.Dataset({'v': ('day', [1.5, None])})\nindex = pd.Index(['a', 'b'])\nstyled = pd.DataFrame(data).style"
+    )
+    kernel.ok("%%chat -a p -a t -a g -a lazy -a x -a index -a styled\nWhat are these?")
+    _, p, t, g, lazy, x, index, styled = re.split("\n\n`(?!`)", sent(chat_server))
+    for text, kind, column in (
+        (p, "p`, a polars DataFrame", "price (Float64)"),
+        (t, "t`, a pyarrow Table", "price (double)"),
+        (styled, "styled`, a Styler of a DataFrame", "price (float64)"),
+    ):
+        assert text.startswith(f"{kind}:\n\n")
+        assert "DataFrame of 1,213 rows × 1 column" in text or "Table of 1,213 rows × 1 column" in text
+        assert column in text
+        assert "0.1429 |" in text
+        assert "| price | 1213 |" in text
+        assert text.endswith("… 1,203 more rows")
+    assert "Graph of 3 nodes and 2 edges" in g
+    assert "polars LazyFrame of 1 column, not computed" in lazy
+    assert "| v | day | object | 2 |" in x
+    assert "Index of 2 labels, dtype" in index
 
 
 def test_source_of_what_was_defined_in_a_cell(kernel, chat_server):
@@ -405,6 +433,26 @@ def test_images_of_every_kind_are_sent_and_are_part_of_the_history(kernel, chat_
     assert chat_server.requests()[-1].json["messages"][0]["content"][1:] == images
     assert "What do these show?" in kernel.ok("%chat history").plain
     assert "an image" in kernel.ok("%chat history").plain
+
+
+def test_axes_charts_and_figures_are_pictures_or_one_sentence(kernel, chat_server):
+    """An array of axes is its figure; a chart is drawn by what its library draws with."""
+    kernel.ok(
+        "import matplotlib.pyplot as plt, altair as alt, pandas as pd, plotly.graph_objects as go\n"
+        "fig, axes = plt.subplots(2, 2, figsize=(4, 3), dpi=100)\nplt.close(fig)\n"
+        "chart = alt.Chart(pd.DataFrame({'a': [1, 2]})).mark_bar().encode(x='a')\nbars = go.Figure(go.Bar(y=[1, 2]))"
+    )
+    kernel.ok("%%chat -i axes -i axes[0] -i chart\nWhat do these show?")
+    _, *images = sent(chat_server)
+    sizes = [image_of(one).size for one in images]
+    assert sizes[:2] == [(400, 300)] * 2
+    assert len(sizes) == 3
+    cell = kernel.run("%%chat -i bars\nWhat does it show?")
+    assert "-i bars: a picture of a figure of plotly is made by kaleido (`pip install kaleido`)" in cell.only.text
+    assert len(cell.only.text.splitlines()) == 1
+    cell = kernel.ok("%%chat\nLook: {{bars}} {{chart}}")
+    assert sent(chat_server).startswith("Look: <plotly figure, 1 trace: bar> <altair Chart of 2 rows: ")
+    assert "`-i bars` sends the picture" in cell.only.html.replace("<code>", "`").replace("</code>", "`")
 
 
 def test_server_that_refuses_images_gives_its_words_and_a_hint(kernel, chat_server):

@@ -123,6 +123,9 @@ def test_what_cannot_be_described_is_counted_and_a_summary_that_does_not_fit_say
     assert re.search(r"… a summary of \d+ more columns", wide)
     assert wide.endswith("… 20 more rows, … 10 more columns")
     assert len(wide) < 4100
+    for limit in range(200, 3000, 50):
+        values = NotebookValues({"x": pd.DataFrame(COLUMNS)}, limit=limit)
+        assert "more character" not in str(compose("{{x}}", values).content)
     assert "No summary is made of more than 20,000,000 values" in text(pd.DataFrame(np.zeros((10**7, 3), "int8")))
     assert "Of all" not in text(pd.DataFrame({"a": range(20)}))
 

@@ -157,15 +157,16 @@ def _summary(frame: Frame, limit: int, mask: Masker) -> str:
         known = {key: value for key, value in summary.items() if value is not None}
         groups.setdefault(tuple(known), []).append([str(name), *known.values()])
     parts = [f"Of all {frame.height:,} rows, to {DIGITS} significant digits:"]
-    room, cells = limit - len(parts[0]), Cells(mask)
-    for keys, rows in groups.items():
-        text, count = table(["column", *keys], rows, room, cells)
+    room, left_out, cells = limit - len(parts[0]) - 50, 0, Cells(mask)
+    for keys in sorted(groups, key=lambda keys: "std" not in keys):  # numbers first
+        text, count = table(["column", *keys], groups[keys], room, cells)
+        left_out += len(groups[keys]) - count
         if count:
             parts.append(text)
-            room -= len(text) + 40
-        if count < len(rows):
-            parts.append(f"… a summary of {more(len(rows) - count, 'column')}" if keys else "")
-    return "\n\n".join(filter(None, parts)) if len(parts) > 1 else ""
+            room -= len(text) + 2
+    if len(parts) == 1:
+        return ""
+    return "\n\n".join([*parts, *([f"… a summary of {more(left_out, 'column')}"] if left_out else [])])
 
 
 def table(names: Sequence[object], rows: Iterable[Sequence[object]], limit: int, cells: Cells) -> tuple[str, int]:

@@ -73,7 +73,15 @@ def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> ValueT
     what = article(type(value).__name__)
     if type(value) in BRACKETS and len(value) > MANY_ITEMS:
         return _container_shown(value, what, limit)
-    return _text(written(value, libraries.line), what, limit)
+    return _text(_shape_of(value) + written(value, libraries.line), what, limit)
+
+
+def _shape_of(value: Any) -> str:
+    """A line with the shape and the type of what is like an array: its `repr` may leave most of it out."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if not isinstance(shape, tuple) or dtype is None:
+        return ""
+    return f"{type(value).__name__} of shape {tuple(shape)}, dtype {dtype}\n"
 
 
 def _text(text: str, what: str, limit: int, *, keep_end: bool = False) -> ValueText:

@@ -181,6 +181,9 @@ def test_groups_are_what_they_are_grouped_by_and_their_sizes():
     assert "| Bergen | 50 |" in grouped
     assert "('Oslo', 99) | 1 |" in text(frame.groupby(["city", "count"])["price"], limit=20_000)
     assert "| Oslo | 50 |" in text(frame.groupby("city", as_index=False))
+    grouped = text(polars.DataFrame(COLUMNS).group_by("city"))
+    assert grouped.startswith("lengths of the groups of a polars GroupBy, a frame of 2 rows")
+    assert "| Bergen | 50 |\n| Oslo | 50 |" in grouped
 
 
 def test_xarray_has_dimensions_coordinates_types_ranges_and_attributes():
@@ -228,6 +231,26 @@ def test_a_number_array_is_whole_whatever_is_set_for_printing():
     with np.printoptions(threshold=5):
         assert text(np.arange(20)).endswith("18 19]")
         assert "..." not in text(np.arange(1000))
+
+
+def test_masked_values_of_an_array_are_none():
+    """They are counted, and not sent."""
+    assert text(np.ma.array([1.0, 2.0, 9.0], mask=[0, 0, 1])).startswith(
+        "array of shape (3,), dtype float64, from 1.0 to 2.0, 1 masked\n[1.0 2.0 --]"
+    )
+    assert text(np.ma.masked_all(2)).startswith("array of shape (2,), dtype float64, 2 masked\n")
+
+
+def test_what_is_like_an_array_says_its_shape():
+    """Of a library that is not known here; what it writes of itself may leave most of it out."""
+
+    class Tensor:
+        shape, dtype = (100, 3), "float32"
+
+        def __repr__(self) -> str:
+            return "tensor([0, 1, ..., 299])"
+
+    assert text(Tensor()) == "Tensor of shape (100, 3), dtype float32\ntensor([0, 1, ..., 299])"
 
 
 def test_a_value_within_another_is_whole_if_it_is_small_and_else_says_what_it_is():

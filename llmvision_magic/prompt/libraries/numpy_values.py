@@ -48,17 +48,24 @@ def array_shown(array: Any) -> ValueText:
 
 def _values(array: Any) -> str:
     """All values, whatever is set for printing; the items of sets in one order."""
+    numpy: Any = sys.modules["numpy"]
     formatter = {"object": written} if array.dtype.kind == "O" else None
-    return str(sys.modules["numpy"].array2string(array, threshold=SMALL_ARRAY + 1, formatter=formatter))
+    with numpy.printoptions(threshold=SMALL_ARRAY + 1, formatter=formatter):
+        return str(array)
 
 
 def value_range(array: Any) -> str:
     """ ", from 0 to 1, 3 of them NaN"; "" where there is no order or nothing in it."""
-    if array.size == 0 or array.dtype.kind not in "iufb":
-        return ""
-    missing = 0
-    if array.dtype.kind == "f":
+    left_out = []
+    if hasattr(array, "compressed"):  # some values are masked: they are none
+        masked = int(array.size - array.count())
+        left_out += [f"{masked:,} masked"] if masked else []
+        array = array.compressed()
+    if array.size and array.dtype.kind == "f":
         missing = int((array != array).sum())
+        left_out += [f"{missing:,} NaN"] if missing else []
         array = array[array == array]
-    values = f", from {array.min()} to {array.max()}" if array.size else ""
-    return f"{values}, {missing:,} NaN" if missing else values
+    has_order = array.size and array.dtype.kind in "iufb"
+    return "".join(
+        f", {part}" for part in [*([f"from {array.min()} to {array.max()}"] if has_order else []), *left_out]
+    )

@@ -9,6 +9,7 @@ from llmvision_magic.prompt.libraries.tables import (
     Cells,
     Frame,
     Summary,
+    described,
     frame_line,
     frame_text,
     is_summarised,
@@ -76,11 +77,7 @@ def _frame(frame: Any, said: str = "") -> Frame:
 
 
 def _summary(series: Any) -> Summary:
-    try:
-        told = series.describe()
-    except Exception:  # lists as values, which have no order and no hash; the types of others' extensions
-        return {"count": int(series.notna().sum())}
-    return {**dict(zip(told.index, told, strict=True)), "count": int(told["count"])}
+    return described(lambda: dict(series.describe()), {"count": int(series.notna().sum())})
 
 
 def _series_shown(series: Any, limit: int, mask: Masker) -> ValueText:

@@ -9,6 +9,7 @@ from llmvision_magic.prompt.libraries.tables import (
     Cells,
     Frame,
     Summary,
+    described,
     frame_line,
     frame_text,
     is_summarised,
@@ -35,6 +36,10 @@ def try_shown(value: Any, kinds: tuple[str, ...], limit: int, mask: Masker) -> V
         return _series_shown(value, limit, mask)
     if "LazyFrame" in kinds:
         return _lazy_shown(value, limit, mask)
+    if "GroupBy" in kinds:
+        sizes = value.len()
+        sizes = sizes.sort(sizes.columns[:-1])
+        return _frame_shown(sizes, limit, mask, "lengths of the groups of a polars GroupBy, a frame")
     return None
 
 
@@ -47,23 +52,21 @@ def line(value: Any, kinds: tuple[str, ...]) -> str | None:
     return "<polars LazyFrame, not computed>" if "LazyFrame" in kinds else None
 
 
-def _frame_shown(frame: Any, limit: int, mask: Masker) -> ValueText:
+def _frame_shown(frame: Any, limit: int, mask: Masker, kind: str = "polars DataFrame") -> ValueText:
     height, width = frame.shape
     columns = list(frame.schema.items())[:MOST_COLUMNS]
     head = frame.select([name for name, _ in columns]).head(rows_of(height))
     summaries = None
     if is_summarised(height, len(columns)):
         summaries = [_summary(frame[name]) for name, _ in columns]
-    shown = Frame("polars DataFrame", height, width, None, columns, head.iter_rows(), summaries)
+    shown = Frame(kind, height, width, None, columns, head.iter_rows(), summaries)
     return frame_text(shown, "a polars DataFrame", limit, mask)
 
 
 def _summary(series: Any) -> Summary:
-    try:
-        told = series.describe()
-    except Exception:  # lists and objects, which have no order
-        return {"count": len(series) - series.null_count(), "null_count": series.null_count()}
-    return {name: int(value) if "count" in name else value for name, value in told.iter_rows()}
+    nulls = series.null_count()
+    told = described(lambda: dict(series.describe().iter_rows()), {"count": len(series) - nulls})
+    return {"count": told["count"], "null_count": nulls, **{name: told[name] for name in told if "count" not in name}}
 
 
 def _series_shown(series: Any, limit: int, mask: Masker) -> ValueText:

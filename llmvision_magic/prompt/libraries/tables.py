@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -78,6 +79,9 @@ class Cells:
         elif isinstance(value, Real) and type(value).__name__.startswith("float"):  # numpy's are called float32, …
             text = rounded(float(value))
             self.has_rounded = self.has_rounded or float(text) != value == value
+        elif isinstance(value, complex):
+            text = f"{value:.{DIGITS}g}"
+            self.has_rounded = self.has_rounded or complex(text) != value
         else:
             text = written(value) if isinstance(value, list | tuple | set | frozenset | dict) else str(value)
         text = self._mask(text)  # whole: half a secret could not be known
@@ -101,6 +105,16 @@ def rows_of(height: int) -> int:
 def is_summarised(height: int, width: int) -> bool:
     """Whether the rows are so many that they are summarised, and not too many for that."""
     return height > ALL_ROWS and height * width <= MOST_SUMMARISED
+
+
+def described(describe: Callable[[], Summary], otherwise: Summary) -> Summary:
+    """What a library says of a column; what is known otherwise where it cannot: lists have no order, and no hash."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an overflow in a mean: the number shows it
+            return {name: int(value) if name == "count" else value for name, value in describe().items()}  # type: ignore[call-overload]
+    except Exception:
+        return otherwise
 
 
 def frame_line(kind: str, height: int, columns: Sequence[tuple[object, object]], rows: Iterable[object]) -> str:

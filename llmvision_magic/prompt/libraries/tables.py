@@ -168,7 +168,7 @@ def _summary(frame: Frame, limit: int, mask: Masker) -> str:
         return f"(No summary is made of more than {MOST_SUMMARISED:,} values.)"
     groups: dict[tuple[str, ...], list[list[object]]] = {}
     for (name, _), summary in zip(frame.columns, frame.summaries, strict=True):
-        known = {key: value for key, value in summary.items() if value is not None}
+        known = {key: _whole(value) for key, value in summary.items() if value is not None}
         groups.setdefault(tuple(known), []).append([str(name), *known.values()])
     parts = [f"Of all {frame.height:,} rows, to {DIGITS} significant digits:"]
     room, left_out, cells = limit - len(parts[0]) - 50, 0, Cells(mask)
@@ -181,6 +181,11 @@ def _summary(frame: Frame, limit: int, mask: Masker) -> str:
     if len(parts) == 1:
         return ""
     return "\n\n".join([*parts, *([f"… a summary of {more(left_out, 'column')}"] if left_out else [])])
+
+
+def _whole(value: object) -> object:
+    """A number without a fraction as an integer: that one of a float has a point says nothing here."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
 
 
 def table(names: Sequence[object], rows: Iterable[Sequence[object]], limit: int, cells: Cells) -> tuple[str, int]:

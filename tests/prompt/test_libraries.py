@@ -118,10 +118,10 @@ def test_what_cannot_be_described_is_counted_and_a_summary_that_does_not_fit_say
     """Lists, sets, equal names; a wide frame."""
     doubled = pd.DataFrame([[1, {2, 1}]] * 30, columns=["a", "a"])
     assert "| a | 30 |" in text(doubled)
-    wide = text(pd.DataFrame(np.zeros((30, 40))))
+    wide = text(pd.DataFrame(np.arange(1200).reshape(30, 40) / 7))
     assert wide.count("Of all 30 rows") == 1
     assert re.search(r"… a summary of \d+ more columns", wide)
-    assert wide.endswith("… 20 more rows, … 10 more columns")
+    assert re.search(r"… 2\d more rows, … 10 more columns$", wide)
     assert len(wide) < 4100
     for limit in range(200, 3000, 50):
         values = NotebookValues({"x": pd.DataFrame(COLUMNS)}, limit=limit)

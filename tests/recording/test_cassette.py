@@ -367,6 +367,9 @@ def test_request_that_fits_several_masked_ones_gets_the_answers_of_one(tmp_path:
         ("•••a" * 3000 + "b", "a" * 100_000, False),
         ("Is it good?", "Is it good?", True),
         ("Is it good?", "Is it bad?", False),
+        ("••• of {'b', 'a'}", "password of {'a', 'b'}", True),
+        ("Of {'b', 'a', 2}", "Of {2, 'a', 'b'}", True),
+        ("Of {'b', 'a'}", "Of {'b', 'c'}", False),
     ],
 )
 def test_what_was_masked_may_be_any_one_word(recorded, now, same):

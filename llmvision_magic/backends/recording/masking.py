@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from llmvision_magic.backends.recording.cassette_format import WORDS
 from llmvision_magic.backends.recording.normalized import BY_CHANCE, NormalizedRequest
+from llmvision_magic.sets import sets_sorted
 from llmvision_magic.settings.secrets import MASK, SHORTEST
 
 
@@ -48,7 +49,7 @@ def answers(recorded: NormalizedRequest, asked: NormalizedRequest) -> bool:
 
 def _same(recorded: object, asked: object) -> bool:
     if isinstance(recorded, str) and isinstance(asked, str):
-        return same_text(BY_CHANCE.sub("", recorded), BY_CHANCE.sub("", asked))
+        return same_text(*(BY_CHANCE.sub("", sets_sorted(text)) for text in (recorded, asked)))
     if isinstance(recorded, Mapping) and isinstance(asked, Mapping):
         return recorded.keys() == asked.keys() and all(_same(recorded[name], asked[name]) for name in recorded)
     if isinstance(recorded, list) and isinstance(asked, list):

@@ -67,18 +67,26 @@ def _shown(value: Any, limit: int, mask: Masker, name_cell: CellNamer) -> ValueT
         return module_shown(value)
     if is_code(value):
         return code_shown(value)
-    known = libraries.try_shown(value, limit, mask)
+    what, left_out = article(type(value).__name__), ""
+    try:
+        known = libraries.try_shown(value, limit, mask)
+    except Exception:  # a library in a version that is not known here, or a class of somebody's that is derived from it
+        known, left_out = None, "what its own text leaves out"
     if known is not None:
         return known
-    what = article(type(value).__name__)
     if type(value) in BRACKETS and len(value) > MANY_ITEMS:
         return _container_shown(value, what, limit)
+    if left_out:
+        return ValueText(what, repr(value), left_out)
     return _text(_shape_of(value) + written(value, libraries.line), what, limit)
 
 
 def _shape_of(value: Any) -> str:
     """A line with the shape and the type of what is like an array: its `repr` may leave most of it out."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    try:
+        shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    except Exception:  # of a file that was closed, and the like
+        return ""
     if not isinstance(shape, tuple) or dtype is None:
         return ""
     return f"{type(value).__name__} of shape {tuple(shape)}, dtype {dtype}\n"

@@ -230,6 +230,7 @@ def test_a_number_array_is_whole_whatever_is_set_for_printing():
     """No dots in place of values."""
     with np.printoptions(threshold=5):
         assert text(np.arange(20)).endswith("18 19]")
+        assert text([np.arange(20)]).endswith("18, 19])]")
         assert "..." not in text(np.arange(1000))
 
 
@@ -251,6 +252,20 @@ def test_what_is_like_an_array_says_its_shape():
             return "tensor([0, 1, ..., 299])"
 
     assert text(Tensor()) == "Tensor of shape (100, 3), dtype float32\ntensor([0, 1, ..., 299])"
+
+
+def test_a_value_that_cannot_be_read_is_sent_as_it_writes_itself_and_says_so():
+    """Of a version, or of a class derived from it, that is made otherwise."""
+
+    class Odd(polars.DataFrame):
+        @property
+        def schema(self) -> polars.Schema:
+            raise NotImplementedError("it is called columns_and_types now")
+
+    sent = compose("{{x}}", NotebookValues({"x": Odd({"a": [1, 2]})}))
+    assert str(sent.content).startswith("shape: (2, 1)\n")
+    assert str(sent.content).endswith("… what its own text leaves out")
+    assert sent.notes == ("1 value shortened",)
 
 
 def test_a_value_within_another_is_whole_if_it_is_small_and_else_says_what_it_is():

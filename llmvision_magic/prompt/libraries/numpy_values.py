@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmvision_magic.prompt.value_repr import written
@@ -27,11 +28,11 @@ def try_shown(value: Any, kinds: tuple[str, ...], limit: int, mask: Masker) -> V
 
 
 def line(value: Any, kinds: tuple[str, ...]) -> str | None:
-    """What an array is, as a part of a line; None for one that its `repr` shows whole."""
+    """An array as it stands in a line: whole if it is small, else what it is; None for anything else."""
     if "ndarray" not in kinds:
         return None
     if value.size <= SMALL_ARRAY:
-        return f"array({_values(value)})" if value.dtype.kind == "O" else None
+        return _values(value, repr)
     return f"<array of shape {tuple(value.shape)}, dtype {value.dtype}{value_range(value)}; values: not sent>"
 
 
@@ -46,12 +47,12 @@ def array_shown(array: Any) -> ValueText:
     return ValueText("an array", f"{title}\n[{place}] is\n{_values(corner)}", left_out)
 
 
-def _values(array: Any) -> str:
+def _values(array: Any, write: Callable[[Any], str] = str) -> str:
     """All values, whatever is set for printing; the items of sets in one order."""
     numpy: Any = sys.modules["numpy"]
     formatter = {"object": written} if array.dtype.kind == "O" else None
     with numpy.printoptions(threshold=SMALL_ARRAY + 1, formatter=formatter):
-        return str(array)
+        return write(array)
 
 
 def value_range(array: Any) -> str:

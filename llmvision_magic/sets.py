@@ -12,10 +12,13 @@ _ORDERED = (int, str, bytes)
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
 
-_TOKEN = re.compile(r"""[{}]|(?<!\w)b?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
+_TEXT = re.compile(r"""(?<!\w)b?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
+"""A text in quotes."""
+
+_TOKEN = re.compile(rf"[{{}}]|{_TEXT.pattern}")
 """A brace, or a text in quotes: the braces in it are none."""
 
-MOST_LOOKED_AT = 1_000_000
+MOST_LOOKED_AT = 200_000
 """Characters of braces in a text that are looked at, those of nested ones counted each time."""
 
 
@@ -68,7 +71,9 @@ def sets_sorted(text: str) -> str:
 
 def _sorted_display(display: str) -> str:
     """A text in braces, sorted if it is a set. Sets inside it are sorted already: they have closed before."""
-    if ", " not in display or "\n" in display:
+    if (
+        ", " not in display or "\n" in display or ":" in _TEXT.sub("", display)
+    ):  # a dict: not to be parsed, which is slow
         return display
     try:
         with warnings.catch_warnings():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llmvision_magic.errors import InvalidInput
@@ -47,9 +47,9 @@ def drawn_file(value: Any, name: str) -> bytes | None:
         figure.savefig(buffer, format="png")
         return buffer.getvalue()
     if is_of(value, "plotly.basedatatypes", "BaseFigure"):
-        return _made(value, name, "plotly", lambda buffer: buffer.write(value.to_image(format="png")))
+        return _made(name, "plotly", lambda buffer: buffer.write(value.to_image(format="png")))
     if is_of(value, "altair", "TopLevelMixin"):
-        return _made(value, name, "altair", lambda buffer: value.save(buffer, format="png"))
+        return _made(name, "altair", lambda buffer: value.save(buffer, format="png"))
     for method in ("_repr_png_", "_repr_jpeg_"):
         draw = getattr(value, method, None)
         drawn = draw() if callable(draw) else None
@@ -61,7 +61,7 @@ def drawn_file(value: Any, name: str) -> bytes | None:
     return None
 
 
-def _made(value: Any, name: str, library: str, write: Any) -> bytes:
+def _made(name: str, library: str, write: Callable[[io.BytesIO], object]) -> bytes:
     """The picture that another package makes of a figure."""
     buffer = io.BytesIO()
     try:

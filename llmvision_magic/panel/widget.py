@@ -65,6 +65,9 @@ class ChatPanel(anywidget.AnyWidget):
     effective = traitlets.Dict().tag(sync=True)
     models = traitlets.List(traitlets.Unicode()).tag(sync=True)
     panel_id = traitlets.Unicode().tag(sync=True)
+    revision = traitlets.Int().tag(sync=True)
+    """Counts the changes of the others, so that the page notices values that are older than those it had: JupyterLab's
+    widget manager sets what it asked for when the connection was there again, after what came meanwhile."""
 
     model = traitlets.Any(None, allow_none=True).tag(sync=True)
     temperature = traitlets.Any(None, allow_none=True).tag(sync=True)
@@ -157,6 +160,7 @@ class ChatPanel(anywidget.AnyWidget):
         """Bring what stands around the transcript up to date."""
         session, conversation = self._host.session, self._sync.conversation
         with self._taking_over():
+            before = self._values()
             self.conversation = conversation.name
             self.conversations = [
                 {"name": one.name, "turns": len(one.path())} for one in list(session.conversations.values())
@@ -180,7 +184,15 @@ class ChatPanel(anywidget.AnyWidget):
                 }
             except ChatError as error:  # a value of the environment that is none; asking says it too
                 self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
+            if self._values() != before:
+                self.revision += 1
         self._saved.changed()
+
+    def _values(self) -> list[object]:
+        """What `_refresh` brings up to date."""
+        return [
+            getattr(self, name) for name in ("conversation", "conversations", "busy", "where", "effective", *WRITABLE)
+        ]
 
     @traitlets.validate(*PARAMETERS)
     def _checked(self, proposal: Any) -> object:

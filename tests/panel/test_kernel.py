@@ -460,6 +460,18 @@ def test_asking_waits_for_a_running_cell_and_showing_does_not(kernel, page, chat
     page.ended("waits")
 
 
+def test_changes_are_counted(page):
+    """So that the page can tell older values from newer ones: each change of what stands around the transcript."""
+    known = page.state["revision"]
+    page.ask("Hello")
+    page.ended("Hello")
+    page.until(lambda: page.state["busy"] == "")
+    assert page.state["revision"] >= known + 2  # a reply arrives, and arrives no more
+    known = page.state["revision"]
+    page.turns()
+    assert page.state["revision"] == known
+
+
 def test_without_a_notebook_it_says_so():
     """Outside IPython, and in a terminal."""
     from llmvision_magic import ChatPanel, errors

@@ -301,6 +301,24 @@ def test_reply_whose_kernel_ended_says_so(page: Page):
     expect(panel.root).to_contain_text("`%chat resume` brings back what was said")
 
 
+def test_values_older_than_those_there_were_are_asked_for_anew(page: Page):
+    """JupyterLab's widget manager sets what it has asked for, after a reconnection, over what came meanwhile."""
+    panel = Panel(page)
+    asked = len(panel.wait_sent("show"))
+    panel.change("busy", "t1")
+    panel.change("revision", 2)
+    panel.change("busy", "")
+    panel.change("revision", 3)
+    assert len(panel.sent("show")) == asked
+    panel.change("busy", "t1")
+    panel.change("revision", 2)
+    assert panel.wait_sent("show", asked + 1)[-1]["again"] is True
+    panel.change("busy", "")
+    panel.change("revision", 3)
+    expect(panel.button("Stop")).to_be_hidden()
+    assert len(panel.sent("show")) == asked + 1
+
+
 def test_what_may_be_lost_with_a_connection_is_asked_and_sent_again(page: Page):
     """Only once it is back; by its key the kernel does it once."""
     panel = Panel(page, [turn(1, reply=None)])

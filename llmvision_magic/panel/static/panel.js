@@ -35,6 +35,7 @@ class PanelView {
   #drawer;
   #hint = "";
   #stopping = false;
+  #revision = 0;
   #gone = false;
 
   constructor(model, el) {
@@ -70,6 +71,7 @@ class PanelView {
     fillPlace(this.#root, signal);
     this.#listen(signal);
     this.#undo.push(watchKernel(model, () => this.#lose(), () => this.#catchUp()));
+    this.#revision = this.#model.get("revision");
     void this.#transcript.show();
     this.#show();
     const draft = takeDraft(model);
@@ -98,6 +100,7 @@ class PanelView {
       this.#show();
     });
     on("change:where", () => this.#show());
+    on("change:revision", () => this.#compare());
     on("change:conversation", () => {
       this.#head.show();
       void this.#transcript.show();
@@ -252,6 +255,13 @@ class PanelView {
   }
 
   // The connection was away: what was sent, and what came, may have been lost with it.
+  // Older values than those there were, set late by the front end, hide what has come since.
+  #compare() {
+    const revision = this.#model.get("revision");
+    if (revision < this.#revision) void this.#transcript.catchUp({ anew: true });
+    else this.#revision = revision;
+  }
+
   #catchUp() {
     this.#link.sendAgain();
     void this.#transcript.catchUp();

@@ -20,6 +20,7 @@ export class Transcript {
   #asksOlder = null;
   #asksAll = false;
   #catchesUp = false;
+  #isBehind = false;
   #reader;
   #older = make("p", { class: "lp-line lp-older", hidden: true });
   #list = make("div", { class: "lp-turns" });
@@ -72,11 +73,15 @@ export class Transcript {
     this.#scroller.removeAttribute("aria-busy");
   }
 
-  // Ask for them, and for what stands around them, as something may have been missed.
-  async catchUp() {
+  // Ask for them, and for what stands around them, as something may have been missed; `anew`: also if that is on its way.
+  async catchUp({ anew = false } = {}) {
+    this.#isBehind ||= anew;
     if (this.#catchesUp) return; // what has no answer yet is sent again with the rest
     this.#catchesUp = true;
-    await this.#ask(null, { again: true });
+    do {
+      this.#isBehind = false;
+      await this.#ask(null, { again: true });
+    } while (this.#isBehind);
     this.#catchesUp = false;
   }
 

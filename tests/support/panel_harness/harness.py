@@ -24,6 +24,7 @@ TRAITS: dict[str, Any] = {
     "conversation": "main",
     "conversations": [{"name": "main", "turns": 0}, {"name": "tutor", "turns": 4}],
     "busy": "",
+    "revision": 1,
     **dict.fromkeys(
         ("model", "temperature", "top_p", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "system")
     ),

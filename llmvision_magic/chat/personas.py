@@ -14,6 +14,7 @@ from llmvision_magic.settings.environment import NO_ENVIRONMENT
 from llmvision_magic.settings.layers import Settings
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import nearest
+from llmvision_magic.text_files import kind_at, read_text, reader
 
 if TYPE_CHECKING:
     import yaml
@@ -58,7 +59,7 @@ def known_personas(here: Path) -> Iterator[str]:
 
 def _has_head(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with reader(path) as stream:
             return stream.readline(8).strip() == b"---"
     except OSError:
         return False
@@ -77,9 +78,9 @@ def find_persona(wanted: str, here: Path) -> Path:
     path = Path(wanted).expanduser()
     has_folder = os.sep in wanted or "/" in wanted
     places = [Path(), here] if has_folder else folders(here)
-    for place in places:
+    for place in places if path.name else ():
         for name in (path, path.with_name(path.name + ".md")):
-            if (place / name).is_file():
+            if kind_at(place / name) not in ("", "a folder"):
                 return place / name
     looked = "" if has_folder else " beside the notebook, in `personas/` there, and in " + f"`{places[-1]}`"
     raise InvalidInput(f"There is no persona `{wanted}`{looked}.{nearest(wanted, known_personas(here))}")
@@ -92,10 +93,10 @@ def read_persona(path: Path) -> Persona:
         InvalidInput: It cannot be read, or its head has a wrong key or value; file and line are named.
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise InvalidInput(f"The persona {path} is larger than {LARGEST:,} bytes: that is no persona.")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, most=LARGEST)
+    except InvalidInput as error:
+        raise InvalidInput(f"The persona {error}") from error
+    except ValueError as error:
         raise InvalidInput(f"The persona {path} cannot be read: {error}.") from error
     lines = text.splitlines(keepends=True)
     if not lines or lines[0].rstrip() != "---":

@@ -9,9 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.text_files import read_text
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.usage import TokenTotals
+
+LARGEST = 1_000_000
+"""Bytes of a price file, at most."""
 
 
 class Price(NamedTuple):
@@ -49,9 +53,11 @@ def read_prices(path: Path) -> Prices:
     import tomllib
 
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
+        text = read_text(path.expanduser(), most=LARGEST)
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:  # also what json and tomllib raise, with line and column
+    except InvalidInput as error:
+        raise InvalidInput(f"The price file {error}") from error
+    except (ValueError, RecursionError) as error:  # also what json and tomllib raise, with line and column
         raise InvalidInput(f"The price file {path} cannot be read: {error}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("models"), dict):
         raise InvalidInput(f"The price file {path} has no `models`; `%chat help usage` shows its form.")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.journal.unavailable import JournalUnavailable, why_unavailable
-from llmvision_magic.text_files import shown_path
+from llmvision_magic.text_files import open_regular, shown_path
 
 if TYPE_CHECKING:
     from llmvision_magic.journal.location import JournalLocation
@@ -95,7 +95,8 @@ def _make(path: Path, is_ours: bool) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_ours and stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
         path.parent.chmod(0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # SQLite opens it by its path again, and waits where that is a pipe by now: nobody's mistake does that.
+    os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
 
 
 def _make_private(path: Path) -> None:

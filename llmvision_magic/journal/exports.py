@@ -16,7 +16,7 @@ from llmvision_magic.journal.records import turn_record
 from llmvision_magic.journal.turn_texts import prompt_words, reply_of, when
 from llmvision_magic.messages import text_of
 from llmvision_magic.settings.turn_options import LINE_SETTINGS, options_line
-from llmvision_magic.text_files import shown_path, write_atomically
+from llmvision_magic.text_files import FILE, kind_at, shown_path, write_atomically
 
 if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation, Turn
@@ -35,7 +35,7 @@ def export(conversation: Conversation, path: Path, *, overwrite: bool = False) -
         raise InvalidInput(f"`%chat export` knows a file's form by its suffix: {known}; got {path.name!r}.")
     if not conversation.path():
         raise InvalidInput(f"The conversation `{conversation.name}` has no turns yet: there is nothing to export.")
-    if path.exists() and not overwrite:
+    if kind_at(path) == FILE and not overwrite:  # what is no file, no option replaces
         raise InvalidInput(f"{shown_path(path)} is there already; add `--overwrite` to replace it.")
     write_atomically(path, FORMATS[suffix][1](conversation))
 

@@ -14,6 +14,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from llmvision_magic.text_files import open_regular
+
 try:
     import fcntl
 except ImportError:
@@ -63,7 +65,7 @@ class _Liveness:
                     return known[0]
             self._own.pop(known[0], None)
             os.close(known[0])
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         self._files[path] = descriptor, os.fstat(descriptor)
         return descriptor
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import settings_from, settings_to_keep, turn_from, turn_record
-from llmvision_magic.text_files import read_text, shown_path, write_atomically
+from llmvision_magic.text_files import FILE, kind_at, read_text, shown_path, write_atomically
 
 FORMAT = "llmvision-magic conversation"
 VERSION = 2
@@ -46,7 +46,7 @@ def save(conversation: Conversation, path: Path) -> None:
     Raises:
         InvalidInput: There is a file of another kind, or the file cannot be written.
     """
-    if path.exists() and not _is_saved(path):
+    if kind_at(path) == FILE and not _is_saved(path):
         raise InvalidInput(
             f"{shown_path(path)} is there and is no saved conversation; choose another name, so that it is not lost."
         )
@@ -110,7 +110,7 @@ def _conversation_from(document: dict[str, object]) -> Conversation:
 
 def _is_saved(path: Path) -> bool:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        document = json.loads(read_text(path))
+    except (InvalidInput, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("format") == FORMAT

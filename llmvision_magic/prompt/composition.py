@@ -14,6 +14,7 @@ from llmvision_magic.prompt.formatters import bounded, shown
 from llmvision_magic.prompt.images import image_part
 from llmvision_magic.prompt.value_text import ValueText, counted, fenced, in_line, told
 from llmvision_magic.settings.secrets import Masker
+from llmvision_magic.text_files import kind_at
 
 if TYPE_CHECKING:
     from llmvision_magic.messages import Content
@@ -160,7 +161,7 @@ def _image_value(source: str, values: NotebookValues) -> object:
     if re.match(r"https?://", source):
         raise InvalidInput(f"-i {source}: nothing is fetched from an address; download it, and give the file's path.")
     path = Path(source).expanduser()
-    if path.exists():
+    if kind_at(path):
         return path
     root = re.match(r"\w*", source)
     if _PATH.search(source) and (root is None or root[0] not in values.namespace):

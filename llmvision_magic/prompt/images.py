@@ -14,6 +14,7 @@ from typing import Any
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.prompt.drawing import drawn_file, is_of
 from llmvision_magic.prompt.value_text import told
+from llmvision_magic.text_files import FILE, kind_at, read_bytes
 
 LONGEST_SIDE = 1568
 """Pixels of an image's longest side that are sent; models take no more."""
@@ -89,10 +90,10 @@ def _way_out(value: Any, name: str) -> str:
 
 
 def _read(path: Path, name: str) -> bytes:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InvalidInput(f"-i {name}: expected an image; the file {str(path)!r} {what}.")
-    return path.read_bytes()
+    if (kind := kind_at(path)) != FILE:
+        what = f"is {kind}" if kind else "does not exist"
+        raise InvalidInput(f"-i {name}: expected an image; {'' if kind else 'the file '}{str(path)!r} {what}.")
+    return read_bytes(path)
 
 
 def _header(data: bytes) -> tuple[str, int]:

@@ -285,7 +285,7 @@ def test_named_file_wins(tiny: Weights, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("absent.gguf", "does not exist"), (".", "is no file"), ("text", r"begins with b'Hell'")]
+    ("name", "words"), [("absent.gguf", "does not exist"), (".", "is a folder"), ("text", r"begins with b'Hell'")]
 )
 def test_named_file_is_checked(tmp_path: Path, name: str, words: str) -> None:
     """A path that names no GGUF file is one sentence that names the setting."""

@@ -294,7 +294,7 @@ def test_advice_can_be_typed_as_it_stands(kernel, lesson, chat_server, name):
     [
         ('record a "b\\" c.jsonl"', """`%chat record 'a b" c.jsonl'`"""),
         ("record nowhere/lesson.jsonl", "cannot be written"),
-        ("record .", "Is a directory"),
+        ("record .", "it is a folder and no file"),
         ("record a b.jsonl", 'a path with spaces stands in quotes: `%chat record "a b.jsonl"`'),
         ("replay a b.jsonl --speed 0", 'a path with spaces stands in quotes: `%chat replay "a b.jsonl"`'),
         ("replay nowhere.jsonl", "There is no recording nowhere.jsonl"),

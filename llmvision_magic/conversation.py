@@ -72,6 +72,8 @@ class Conversation:
         head: Id of the turn the next one follows; None at the beginning.
         settings: What ``%chat set`` keeps for this conversation.
         asked: Id of the turn asked last, also if it failed; None when the head has been moved since.
+        begun_here: Ids of the turns that were asked in this process; others were read from a file, which may be a
+            stranger's.
     """
 
     def __init__(self, name: str = "main", system: str | None = None) -> None:
@@ -82,6 +84,7 @@ class Conversation:
         self.head: str | None = None
         self.settings: dict[str, object] = {}
         self.asked: str | None = None
+        self.begun_here: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Conversation {self.name!r}: {len(self.path())} turns>"
@@ -204,6 +207,7 @@ class Conversation:
         )
         self.turns[turn.id] = turn
         self.head = self.asked = turn.id
+        self.begun_here.add(turn.id)
         return turn
 
     def settle(self, turn_id: str, reply: Reply, fallback: str | None, left_out: int = 0) -> Turn:

@@ -11,7 +11,7 @@ from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.messages import text_of
 from llmvision_magic.panel.request_queue import TAKEN_BACK
 from llmvision_magic.prompt import ComposedPrompt
-from llmvision_magic.settings.turn_options import LINE_SETTINGS, Options, is_raw
+from llmvision_magic.settings.turn_options import LINE_SETTINGS, Options, is_raw, options_again
 from llmvision_magic.threads import in_thread
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Actions:
         from llmvision_magic.panel.attachments import beside
 
         turn = _turn(request, conversation)
-        options: Options = {**(turn.options or {}), **_options(request)}
+        options: Options = {**_before(turn, conversation), **_options(request)}
         if is_raw(options, turn.typed, text_of(turn.prompt)):
             options = {**options, "raw": True}
         composed, options = self._composed(conversation, request.text, options, stop, before=beside(turn))
@@ -59,14 +59,15 @@ class Actions:
 
     def do_retry(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
-        self._ask(conversation, ComposedPrompt(turn.prompt), turn.typed, turn.options or {}, stop, replace=turn.id)
+        options = _before(turn, conversation)
+        self._ask(conversation, ComposedPrompt(turn.prompt), turn.typed, options, stop, replace=turn.id)
 
     def do_continue(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
         if turn.status == "partial" or turn.is_whole or not turn.text:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
-        asked = ComposedPrompt(turn.prompt)
-        self._ask(conversation, asked, turn.typed, turn.options or {}, stop, replace=turn.id, begun=turn.text)
+        asked, options = ComposedPrompt(turn.prompt), _before(turn, conversation)
+        self._ask(conversation, asked, turn.typed, options, stop, replace=turn.id, begun=turn.text)
 
     def do_branch(self, request: Request, conversation: Conversation, _: Stop) -> None:
         turn = _turn(request, conversation)
@@ -165,6 +166,10 @@ class Actions:
 
 def _options(request: Request) -> Options:
     return {"raw": True} if request.raw else {}
+
+
+def _before(turn: Turn, conversation: Conversation) -> dict[str, object]:
+    return options_again(turn.options, from_file=turn.id not in conversation.begun_here)
 
 
 def _turn(request: Request, conversation: Conversation) -> Turn:

@@ -20,6 +20,9 @@ FILES, FILES_LENGTH = "files", "beside"
 """Options of a prompt with files, which no line can give: their names, and how many characters at the end of what was
 sent are of them."""
 
+LONGEST_NAME = 200
+"""Characters of a variable's name that is read from a file."""
+
 LINE_SETTINGS = {name: setting for name, setting in BY_NAME.items() if setting.flags}
 """The settings that a line can give. Of others, the server's address among them, a file says nothing."""
 
@@ -33,6 +36,11 @@ def merge_options(before: Options, said: Options) -> dict[str, object]:
     if isinstance(old := before.get("param"), Mapping) and isinstance(new := said.get("param"), Mapping):
         options["param"] = {**old, **new}
     return options
+
+
+def options_again(options: Options | None, *, from_file: bool) -> dict[str, object]:
+    """Options with which a turn is asked again: what a file says binds no variable, for nobody here has typed it."""
+    return {name: value for name, value in (options or {}).items() if not (from_file and name == "out")}
 
 
 def options_from(value: object) -> dict[str, object] | None:
@@ -86,6 +94,8 @@ def _is_of_its_kind(name: str, value: object) -> bool:
         return isinstance(value, bool)
     if name in (*_LISTS, FILES):
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if name == "out":
+        return isinstance(value, str) and value.isidentifier() and len(value) <= LONGEST_NAME
     return isinstance(value, str) and (name != "format" or value in get_args(Format))
 
 

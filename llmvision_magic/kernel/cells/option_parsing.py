@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import functools
 import io
-import keyword
 import re
 import shlex
 from typing import TYPE_CHECKING, NoReturn
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import EXPRESSIONS, KNOWN_FLAGS, OPTIONS, Option
+from llmvision_magic.kernel.cells.out_option import checked_out
 from llmvision_magic.settings.declarations import FORMATS, SETTINGS, Format
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import closest, nearest, starting_with
@@ -180,8 +180,8 @@ def parse_cell_options(line: str, magic: str = "%%chat") -> CellOptions:
         raise InvalidInput("--once writes no history, and --replace takes a place in it: give one of them.")
     if result.compare is not None:
         _check_compare(result, magic)
-    if result.out is not None and (not result.out.isidentifier() or keyword.iskeyword(result.out)):
-        raise InvalidInput(f"--out: expected the name of a variable, got {result.out!r}.")
+    if result.out is not None:
+        result.out = result.said["out"] = checked_out(result.out)
     return result
 
 

@@ -46,7 +46,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("-n", "--name"), "NAME", "The conversation; created if it is new."),
     Option(("-s", "--system"), "TEXT", 'The system prompt, for this turn on; "" removes it.'),
     *_setting_options(),
-    Option(("-o", "--out"), "NAME", "Bind the `Reply` to this variable."),
+    Option(("-o", "--out"), "NAME", "Bind the `Reply` to this variable; not to a name of IPython's or a builtin."),
     Option(
         ("--replace",),
         "TURN",

@@ -12,7 +12,14 @@ from llmvision_magic.kernel.cells.option_parsing import CellOptions, parse_cell_
 from llmvision_magic.kernel.markdown import code_span, counted, first_words
 from llmvision_magic.kernel.verbs.history_pages import history_page, tree_page
 from llmvision_magic.messages import image_count, text_of
-from llmvision_magic.settings.turn_options import LINE_SETTINGS, files_text, is_raw, merge_options, options_line
+from llmvision_magic.settings.turn_options import (
+    LINE_SETTINGS,
+    files_text,
+    is_raw,
+    merge_options,
+    options_again,
+    options_line,
+)
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session
@@ -129,8 +136,10 @@ class BranchHandlers:
 
     def _ask_again(self, verb: str, conversation: Conversation, turn: Turn, said: CellOptions, begun: str = "") -> None:
         """Ask as the turn was asked; what the verb's own line says is stronger."""
-        options = merge_options(turn.options or {}, said.kept)
+        before = options_again(turn.options, from_file=turn.id not in conversation.begun_here)
+        options = merge_options(before, said.kept)
         line = options_for_retry(options, said)
+        unbound = (turn.options or {}).get("out") if line.out is None else None
         if line.background and line.format in ("code", "correction"):
             raise InvalidInput(
                 f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
@@ -146,6 +155,9 @@ class BranchHandlers:
             begun=begun,
             typed=turn.typed,
             options=options,
+            notes=(f"`-o {unbound}` came from a file and binds nothing: `%chat {verb} -o {unbound}` does",)
+            if unbound
+            else (),
         )
         self.host.submit(ask, line)
 

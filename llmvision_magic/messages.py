@@ -18,6 +18,13 @@ Status = Literal["partial", "complete", "interrupted", "cut", "failed"]
 """How a reply stands: still arriving; ended by itself; stopped by the reader; line lost; ended by an error."""
 
 
+LONGEST_NAME = 200
+"""Characters that are kept of what a server says about itself."""
+
+MOST_CHOICES = 1_000
+"""Choices of one reply that are kept; nobody asks for so many, and some server may send any number."""
+
+
 NO_OPTIONS: Mapping[str, object] = {}
 """Of a turn that was asked without any."""
 
@@ -33,6 +40,17 @@ def text_of(content: Content) -> str:
         return content
     texts = [part.get("text") for part in content]
     return "\n\n".join(text for text in texts if isinstance(text, str))
+
+
+def as_name(text: str) -> str:
+    """A model's name, an id, a reason, as a server says it of itself: one line of at most `LONGEST_NAME` characters.
+
+    What cannot be seen, or changes what is seen around it, stands there by its number: ``⟨U+202E⟩``.
+    """
+    if len(text) <= LONGEST_NAME and text.isprintable():
+        return text
+    shown = "".join(one if one.isprintable() else f"⟨U+{ord(one):04X}⟩" for one in text[:LONGEST_NAME])
+    return shown if len(text) <= LONGEST_NAME else f"{shown}… ({len(text):,} characters)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +172,24 @@ class ReplyBuilder:
         self.object: str | None = None
         self.created: int | None = None
         self.model: str | None = None
+        self._left_out: set[int] = set()
 
     def add(self, delta: Delta) -> None:
         if delta.text:
             parts = self.parts.get(delta.index)
-            if parts is None:
-                self.parts[delta.index] = [delta.text]
-            else:
+            if parts is not None:
                 # Nearly every delta of a stream is this and no more.
                 parts.append(delta.text)
                 if delta.finish_reason is None and delta.usage is None and delta.role is None:
                     return
-        elif delta.role or delta.finish_reason:
-            self.parts.setdefault(delta.index, [])
+            elif self._is_kept(delta):
+                self.parts[delta.index] = [delta.text]
+            else:
+                return
+        elif (delta.role or delta.finish_reason) and delta.index not in self.parts:
+            if not self._is_kept(delta):
+                return
+            self.parts[delta.index] = []
         if delta.role:
             self.roles[delta.index] = delta.role
         if delta.finish_reason:
@@ -176,6 +199,22 @@ class ReplyBuilder:
         self.object = self.object or delta.object
         self.created = self.created if self.created is not None else delta.created
         self.model = self.model or delta.model
+
+    def _is_kept(self, delta: Delta) -> bool:
+        """Whether a choice that was not seen before is taken in: the first one always."""
+        if delta.index == 0 or len(self.parts) < MOST_CHOICES:
+            return True
+        self._left_out.add(delta.index)
+        self.usage = delta.usage or self.usage
+        return False
+
+    @property
+    def too_many(self) -> str:
+        """A sentence that says how many choices are not kept; "" where all are."""
+        if not self._left_out:
+            return ""
+        kept = len(self.parts)
+        return f"The server sent {kept + len(self._left_out):,} choices; the first {kept:,} of them are kept."
 
     @property
     def text(self) -> str:
@@ -199,6 +238,6 @@ class ReplyBuilder:
             created=self.created,
             choices=choices,
             status=status,
-            notice=notice,
+            notice=" ".join(filter(None, (notice, self.too_many))),
             seconds=seconds,
         )

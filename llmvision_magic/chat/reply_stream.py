@@ -180,7 +180,8 @@ class ReplyStream:
         reply = self._builder.reply(self._status, seconds=seconds)
         if reply.text == self._begun and self._status != "complete":
             reply = replace(reply, text="")  # nothing came: the turn that was to go on stands as it is
-        return replace(reply, notice=self._notice(reply, max_tokens))
+        notice = self._notice(reply, max_tokens)
+        return replace(reply, notice=" ".join(filter(None, (notice, self._builder.too_many))))
 
     def _notice(self, reply: Reply, max_tokens: int | None) -> str:
         if self._status == "interrupted":

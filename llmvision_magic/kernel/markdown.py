@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from llmvision_magic.rendering import plain_for_terminal
+
 if TYPE_CHECKING:
     from llmvision_magic.messages import Content
 
@@ -17,7 +19,7 @@ def code_span(value: object) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(text.split()).replace("|", "\\|")
+    text = plain_for_terminal(" ".join(text.split())).replace("|", "\\|")
     if len(text) > 120:
         text = text[:119] + "…"
     ticks = "`" if "`" not in text else "```"

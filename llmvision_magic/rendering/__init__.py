@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from llmvision_magic.messages import CodeBlock
 from llmvision_magic.rendering.blocks import Block
+from llmvision_magic.rendering.further_choices import further_choices
 from llmvision_magic.rendering.incremental_parser import Blocks, Update
 from llmvision_magic.rendering.mime_bundle import (
     MOST_SHOWN,
@@ -31,6 +32,7 @@ __all__ = [
     "Update",
     "blocks_bundle",
     "code_blocks",
+    "further_choices",
     "not_all_shown",
     "plain_for_terminal",
     "render",

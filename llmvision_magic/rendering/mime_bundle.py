@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.rendering.blocks import Block, try_join
+from llmvision_magic.rendering.further_choices import further_choices
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -123,11 +124,11 @@ def further_html(reply: Reply) -> str:
     """The choices of a reply after its first, numbered; "" where it has one."""
     from llmvision_magic.rendering.html import render
 
-    others = [c.message.content for c in reply.choices[1:] if isinstance(c.message.content, str)]
-    return "".join(
-        f'<p class="nth">{number} of {len(others) + 1}</p>\n{render(text[:MOST_SHOWN])}'
-        for number, text in enumerate(others, start=2)
-    )
+    if len(reply.choices) < 2:
+        return ""
+    shown = further_choices(reply)
+    parts = [f'<p class="nth">{which}</p>\n{render(text)}' for which, text in shown.texts]
+    return "".join([*parts, *([f'<p class="nth">{escape(shown.note)}</p>'] if shown.note else [])])
 
 
 def shown_length(text: str) -> int:

@@ -19,10 +19,11 @@ from llmvision_magic.backends.wire.server_messages import Server, mapping, passw
 from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
+from llmvision_magic.messages import Delta, as_name
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.messages import Delta, Message, Reply
+    from llmvision_magic.messages import Message, Reply
 
 # A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
 GRACE = 2.0
@@ -144,7 +145,7 @@ class Client:
         if not isinstance(listed, list):
             raise server_errors.not_a_reply("no list of models", str(answer), self._server)
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
-        return [self._server.masked(name) for name in names if isinstance(name, str)]
+        return [as_name(self._server.masked(name)) for name in names if isinstance(name, str)]
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the messages are for the model, as the server itself counts (llama.cpp's server can).

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.stop import Stop
 
+MOST_MODELS = 1_000
+"""Models of a server that are listed."""
+
 
 class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
     """The verbs over one session; ``do_NAME`` runs the verb NAME with the rest of its line."""
@@ -151,7 +154,8 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         models = self.host.stopping(fetch)
         assert isinstance(models, list)  # noqa: S101  # what fetch returns
         chosen = target.model
-        rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models]
+        rows = [f"- {code_span(name)}{' ← in use' if name == chosen else ''}" for name in models[:MOST_MODELS]]
+        rows += [f"- and {len(models) - MOST_MODELS:,} more"] if len(models) > MOST_MODELS else []
         self.host.page("\n".join([f"Models at {target.shown_url}:", "", *(rows or ["- none are listed"])]))
 
     def do_fix(self, rest: str) -> None:

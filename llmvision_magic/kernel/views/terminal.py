@@ -11,7 +11,7 @@ from rich.text import Text
 
 from llmvision_magic.chat.pacing import INTERVAL
 from llmvision_magic.kernel.views.terminal_markdown import Lines, drawn
-from llmvision_magic.rendering import Block, Blocks, plain_for_terminal
+from llmvision_magic.rendering import Block, Blocks, further_choices, plain_for_terminal
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.outcome import Outcome
@@ -128,10 +128,12 @@ class TerminalView:
         update = self._blocks.feed(reply.text[self._length :])
         self.leave()
         self._print_blocks([block for block in [*update.finished, update.tail] if block.source.strip()])
-        for number, choice in enumerate(reply.choices[1:], 2):
-            if isinstance(choice.message.content, str):
-                self._console.print(Text(f"\n{number} of {len(reply.choices)}", style="dim"))
-                self._print_blocks(_blocks_of(choice.message.content))
+        further = further_choices(reply)
+        for which, text in further.texts:
+            self._console.print(Text(f"\n{which}", style="dim"))
+            self._print_blocks(_blocks_of(text))
+        if further.note:
+            self._console.print(Text(f"\n{further.note}", style="dim"))
         footer = [
             Text(plain_for_terminal(line), style=style)
             for line, style in ((outcome.notice, "yellow"), (" · ".join(outcome.facts()), "dim"))
@@ -188,9 +190,11 @@ class PlainView:
         self._write("".join(block.source for block in [*update.finished, update.tail]))
         if reply.text and not reply.text.endswith("\n"):
             self._write("\n")
-        for number, choice in enumerate(reply.choices[1:], 2):
-            if isinstance(choice.message.content, str):
-                self._write(f"\n{number} of {len(reply.choices)}\n\n{choice.message.content}\n")
+        further = further_choices(reply)
+        for which, text in further.texts:
+            self._write(f"\n{which}\n\n{text}\n")
+        if further.note:
+            self._write(f"\n{further.note}\n")
         for line in (outcome.notice, " · ".join(outcome.facts())):
             if line:
                 print(_encodable(line, sys.stderr), file=sys.stderr)  # noqa: T201  # stderr is where it belongs

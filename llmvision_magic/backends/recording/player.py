@@ -15,6 +15,7 @@ from llmvision_magic.backends.recording.masking import answers, as_recorded, sam
 from llmvision_magic.backends.recording.normalized import NormalizedRequest, normalize
 from llmvision_magic.backends.recording.occurrences import OccurrenceCounter
 from llmvision_magic.errors import InvalidInput, NotRecorded
+from llmvision_magic.messages import as_name
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Player:
 
     def models(self) -> list[str]:
         """The models that were asked, in the order of the file."""
-        return list(dict.fromkeys(entry.asked.model for entry in self.file.entries()))
+        return list(dict.fromkeys(as_name(entry.asked.model) for entry in self.file.entries()))
 
     def not_recorded(self, asked: NormalizedRequest, secrets: Sequence[str] = ()) -> NotRecorded:
         """The error for a request that is not in the file.

@@ -9,7 +9,7 @@ from llmvision_magic.backends.wire import server_errors
 from llmvision_magic.backends.wire.event_stream import is_whole
 from llmvision_magic.backends.wire.response_body import json_object
 from llmvision_magic.backends.wire.server_messages import Server, first_words, mapping
-from llmvision_magic.messages import Delta, Usage
+from llmvision_magic.messages import Delta, Usage, as_name
 
 CompletionHead = tuple[str | None, str | None, int | None, str | None]
 """What all pieces of a reply have in common: id, object, created, model."""
@@ -166,11 +166,12 @@ def _usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
     counts = [_integer(value.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
+    counts = [count if count is not None and count >= 0 else None for count in counts]
     return None if counts == [None, None, None] else Usage(*counts)
 
 
 def _string(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return as_name(value) if isinstance(value, str) and value else None
 
 
 def _integer(value: object) -> int | None:

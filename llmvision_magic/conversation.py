@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.hooks import HOOKS
-from llmvision_magic.messages import Content, Message, Reply, Status, Usage
+from llmvision_magic.messages import LONGEST_NAME, Content, Message, Reply, Status, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,11 @@ def checked_name(name: str) -> str:
         InvalidInput: It is something else.
     """
     if not name or not all(character.isalnum() or character in "-_." for character in name):
-        raise InvalidInput(f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name!r}.")
+        raise InvalidInput(
+            f"A conversation's name is one word of letters, digits, `-`, `_` and `.`; got {name[:80]!r}."
+        )
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(f"A conversation's name has at most {LONGEST_NAME} characters; got {len(name):,}.")
     if HOOKS.without_secrets(name) != name:
         raise InvalidInput(
             "A conversation's name was expected, and what came looks like a key; `%chat key` asks for one."

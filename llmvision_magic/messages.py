@@ -50,7 +50,10 @@ def as_name(text: str) -> str:
     if len(text) <= LONGEST_NAME and text.isprintable():
         return text
     shown = "".join(one if one.isprintable() else f"⟨U+{ord(one):04X}⟩" for one in text[:LONGEST_NAME])
-    return shown if len(text) <= LONGEST_NAME else f"{shown}… ({len(text):,} characters)"
+    if len(text) <= LONGEST_NAME and len(shown) <= LONGEST_NAME:
+        return shown
+    # Shorter than the longest, so that a name of a name is itself.
+    return f"{shown[: LONGEST_NAME * 3 // 4]}… ({len(text):,} characters)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.messages import as_name
+from llmvision_magic.schemas import plain
 from llmvision_magic.settings.declarations import BY_NAME, REQUEST_PARAMETERS
 from llmvision_magic.settings.environment import NO_ENVIRONMENT
 from llmvision_magic.settings.layers import Settings
@@ -24,6 +26,9 @@ KEYS = ("model", *REQUEST_PARAMETERS, "param", "stream")
 
 LARGEST = 1_000_000
 """Bytes of a persona file, at most: more is no persona."""
+
+LONGEST_HEAD = 20_000
+"""Characters of its head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,15 @@ def read_persona(path: Path) -> Persona:
 def _read_head(path: Path, head: str) -> dict[str, object]:
     import yaml
 
+    if len(head) > LONGEST_HEAD:
+        raise InvalidInput(f"{_at(path, 0)}: the head is longer than {LONGEST_HEAD:,} characters.")
     loader = yaml.SafeLoader(head)
     try:
+        for event in yaml.parse(head, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):  # ten lines of them are a billion values
+                line = event.start_mark.line if event.start_mark else 0
+                alias = as_name(f"*{event.anchor}")
+                raise InvalidInput(f"{_at(path, line)}: a head has no aliases (`{alias}`); write the value itself.")
         node = loader.get_single_node()
         return {} if node is None else dict(_values(path, loader, node))
     except yaml.MarkedYAMLError as error:
@@ -135,14 +147,14 @@ def _values(path: Path, loader: yaml.SafeLoader, node: yaml.Node) -> Iterator[tu
         where = _at(path, key_node.start_mark.line)
         key = str(key_node.value).replace("-", "_")
         if key in seen:
-            raise InvalidInput(f"{where}: `{key}` is given twice.")
+            raise InvalidInput(f"{where}: `{as_name(key)}` is given twice.")
         seen.add(key)
         if key == "parameters":
             yield from _values(path, loader, value_node)
             continue
         if key not in KEYS:
             hint = nearest(key, KEYS) or f" There are: {', '.join(KEYS)}."
-            raise InvalidInput(f"{where}: a persona has no `{key_node.value}`.{hint}")
+            raise InvalidInput(f"{where}: a persona has no `{as_name(str(key_node.value))}`.{hint}")
         yield key, _checked(where, key, loader.construct_object(value_node, deep=True))
 
 
@@ -150,11 +162,13 @@ def _checked(where: str, key: str, given: object) -> object:
     from llmvision_magic.chat.plan import parameters_from
 
     try:
-        value = parse_value(BY_NAME[key], given)
+        value = parse_value(BY_NAME[key], plain(given))
         # The ranges are known where the request is made.
         parameters_from(Settings([("persona", {key: value})], NO_ENVIRONMENT))
     except InvalidInput as error:
         raise InvalidInput(f"{where}: {error}") from None
+    except ValueError as error:
+        raise InvalidInput(f"{where}: `{key}` cannot be used: {error}.") from None
     return value
 
 

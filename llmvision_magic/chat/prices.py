@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.messages import as_name
 from llmvision_magic.text_files import read_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 LARGEST = 1_000_000
 """Bytes of a price file, at most."""
+
+MOST = 1e12
+"""What a million tokens cost, less than: more is no price."""
 
 
 class Price(NamedTuple):
@@ -62,17 +66,18 @@ def read_prices(path: Path) -> Prices:
     if not isinstance(content, dict) or not isinstance(content.get("models"), dict):
         raise InvalidInput(f"The price file {path} has no `models`; `%chat help usage` shows its form.")
     currency = content.get("currency")
-    if not isinstance(currency, str) or not currency.strip():
+    if not isinstance(currency, str) or not currency.strip() or len(currency) > 20 or not currency.isprintable():
         raise InvalidInput(f'The price file {path} names no `currency`, for example "EUR".')
     return Prices(currency.strip(), {name: _price(path, name, given) for name, given in content["models"].items()})
 
 
 def _price(path: Path, name: str, given: object) -> Price:
     values = [given.get(part) for part in Price._fields] if isinstance(given, dict) else []
-    numbers = [float(one) for one in values if isinstance(one, int | float) and not isinstance(one, bool) and one >= 0]
+    numbers = [one for one in values if isinstance(one, int | float) and type(one) is not bool]
+    numbers = [float(one) for one in numbers if 0 <= one < MOST]
     if len(numbers) != len(Price._fields):
         raise InvalidInput(
-            f"The price file {path}: `{name}` needs `prompt` and `completion`, each a price per million tokens, "
-            f"at least 0; got {given!r}."
+            f"The price file {path}: `{as_name(name)}` needs `prompt` and `completion`, each a price per million "
+            f"tokens, at least 0; got {as_name(repr(given)[:1000])}."
         )
     return Price(*numbers)

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 from llmvision_magic.conversation import Conversation, Turn, checked_name
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.journal.records import STATUSES, content_from, usage_from
+from llmvision_magic.journal.records import LONGEST_REASON, content_from, try_name, usage_from
+from llmvision_magic.schemas import plain
+from llmvision_magic.schemas.forms import LONGEST_ID, STATUSES
 from llmvision_magic.settings.turn_options import options_from
-from llmvision_magic.text_files import read_text, shown_path
+from llmvision_magic.text_files import read_text, shown_path, without_lone_surrogates
 
 _ASKED = re.compile(r"^[ \t]*%(?:chat|llmvision)[ \t]+ask[ \t]+(.*)$", re.MULTILINE)
 
@@ -40,7 +42,8 @@ def conversations_from(path: Path) -> list[Conversation]:
     """
     shown = shown_path(path)
     try:
-        notebook = json.loads(read_text(path))
+        # Other outputs may hold anything: of what is ours each piece is checked by itself.
+        notebook = json.loads(read_text(path), parse_constant=lambda _: None)
         cells = notebook["cells"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInput(f"{shown} is no notebook; expected a file like `NAME.ipynb`, as Jupyter saves it.") from None
@@ -63,7 +66,7 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
     for output in outputs if isinstance(outputs, list) else []:
         metadata = output.get("metadata") if isinstance(output, dict) else None
         told = metadata.get("llmvision") if isinstance(metadata, dict) else None
-        if not isinstance(told, dict) or not isinstance(told.get("turn_id"), str):
+        if not isinstance(told, dict) or not 0 < len(_try_text(told.get("turn_id")) or "") <= LONGEST_ID:
             continue  # not ours, or of `--once`, which is in no history
         is_in_source = bool(prompts)
         prompt = prompts.pop(0) if prompts else ""
@@ -73,21 +76,21 @@ def _said_in(cell: Mapping[str, Any]) -> Iterator[_Said]:
         except ValueError:
             content = prompt
         try:
-            options = options_from(told.get("options"))
+            options = options_from(plain(told.get("options")))
         except (ValueError, InvalidInput):
             options = None
         # Where values were put in, the cell still holds what was typed.
         typed = prompt if is_in_source and content != prompt else None
         turn = Turn(
-            id=told["turn_id"],
+            id=without_lone_surrogates(told["turn_id"]),
             parent=_try_text(told.get("parent", _UNTOLD)),
             prompt=content,
             system=_try_text(told.get("system")),
             text=_text(data.get("text/plain") if isinstance(data, dict) else None),
             status=status if status in STATUSES and status != "partial" else "complete",
-            reason=_try_text(told.get("reason")) or "",
-            model=_try_text(told.get("model")),
-            finish_reason=_try_text(told.get("finish_reason")),
+            reason=(_try_text(told.get("reason")) or "")[:LONGEST_REASON],
+            model=try_name(_try_text(told.get("model"))),
+            finish_reason=try_name(_try_text(told.get("finish_reason"))),
             usage=usage_from(told.get("usage")),
             cell=_try_text(cell.get("id")),
             typed=_try_text(told.get("typed", typed)),
@@ -107,12 +110,12 @@ def _prompts(source: str) -> list[str]:
 def _text(value: object) -> str:
     """A text of a notebook, which may be saved as a list of lines."""
     if isinstance(value, list):
-        return "".join(part for part in value if isinstance(part, str))
-    return value if isinstance(value, str) else ""
+        value = "".join(part for part in value if isinstance(part, str))
+    return _try_text(value) or ""
 
 
 def _try_text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return without_lone_surrogates(value) if isinstance(value, str) else None
 
 
 def _joined(name: str, turns: list[Turn]) -> Conversation:

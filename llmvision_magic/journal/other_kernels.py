@@ -67,7 +67,9 @@ class OtherKernels:
                     self._lose(conversation, turn_id)
                     continue
                 turn, fallback = found
-                conversation.put(turn, fallback)
+                # Where a turn stands is known, and whatever the file says by now, the way up from it has an end.
+                turn = replace(turn, parent=conversation.turns[turn_id].parent)
+                conversation.put(turn, fallback if fallback in conversation.turns else None)
                 if turn.status != "partial":
                     self._elsewhere[conversation.id].remove(turn_id)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
-from llmvision_magic.conversation import Conversation, Turn
+from llmvision_magic.conversation import Conversation, Turn, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import content_from, settings_from, turn_from
 from llmvision_magic.messages import text_of
+from llmvision_magic.schemas import admitted, parsed, plain
 
 
 class ConversationSummary(NamedTuple):
@@ -36,7 +38,7 @@ class ConversationSummary(NamedTuple):
 def kept_conversations(
     connection: sqlite3.Connection, *, notebook: str | None = None, without: Collection[str] = (), most: int = 10
 ) -> list[ConversationSummary]:
-    """The conversations used last, the latest first.
+    """The conversations used last, the latest first; without those whose entry is damaged.
 
     Args:
         notebook: Those of this notebook alone; None for all.
@@ -46,15 +48,29 @@ def kept_conversations(
     rows = connection.execute(
         "SELECT id, name, notebook, kernel, updated, (SELECT count(*) FROM turn WHERE conversation = c.id),"
         " (SELECT prompt FROM turn WHERE conversation = c.id ORDER BY number LIMIT 1)"
-        " FROM conversation AS c WHERE ?1 IS NULL OR notebook = ?1 ORDER BY updated DESC, id LIMIT ?2",
-        [notebook, most + len(without)],
-    ).fetchall()
-    found = [ConversationSummary._make([*row[:6], _words(row[6])]) for row in rows if row[0] not in without]
-    return found[:most]
+        " FROM conversation AS c WHERE ?1 IS NULL OR notebook = ?1 ORDER BY updated DESC, id",
+        [notebook],
+    )
+    found = (summary for row in rows if row[0] not in without and (summary := _try_summary(row)) is not None)
+    return list(islice(found, most))
 
 
-def _words(prompt: str | None) -> str:
-    return "" if prompt is None else text_of(content_from(json.loads(prompt)))
+def _try_summary(row: Sequence[Any]) -> ConversationSummary | None:
+    """A row of the list; None where somebody else has written it."""
+    summary = ConversationSummary._make([*row[:6], words_of(row[6])])
+    try:
+        checked_name(admitted(plain(summary._asdict()), "summary")["name"])
+    except (ValueError, InvalidInput):
+        return None
+    return summary
+
+
+def words_of(prompt: object) -> str:
+    """The words of a prompt, from its JSON; "" where it is none."""
+    try:
+        return text_of(content_from(parsed(prompt))) if isinstance(prompt, str) else ""
+    except ValueError:
+        return ""
 
 
 def id_of(connection: sqlite3.Connection, word: str, notebook: str | None = None) -> str:
@@ -106,18 +122,30 @@ def read(
     stands where it stood before.
 
     Raises:
-        InvalidInput: It is not there (any more).
-        ValueError, KeyError: What is there was written by somebody else.
+        InvalidInput: It is not there (any more), or was written by somebody else.
     """
     row = connection.execute(
         "SELECT name, system, settings, head, kernel FROM conversation WHERE id = ?", [conversation_id]
     ).fetchone()
     if row is None:
         raise InvalidInput("That conversation was dropped; `%chat resume` lists those that are kept.")
+    try:
+        return _loaded(connection, conversation_id, row, is_alive)
+    except (ValueError, TypeError, InvalidInput) as error:
+        raise InvalidInput(
+            f"That conversation is damaged in the journal and cannot be loaded: {str(error).rstrip('.')}."
+        ) from error
+
+
+def _loaded(
+    connection: sqlite3.Connection, conversation_id: str, row: Sequence[Any], is_alive: IsAlive
+) -> LoadedConversation:
     name, system, settings, head, kernel = row
-    conversation = Conversation(name, system)
+    facts = {"name": name, "system": system, "settings": parsed(settings), "head": head, "kernel": kernel}
+    admitted(plain(facts), "kept conversation")
+    conversation = Conversation(checked_name(name), system)
     conversation.id = conversation_id
-    conversation.settings = settings_from(json.loads(settings))
+    conversation.settings = settings_from(facts["settings"])
     was_cut, elsewhere = False, set()
     for turn, fallback, cut_now in _turns(connection, conversation_id, is_alive):
         conversation.turns[turn.id] = turn
@@ -127,10 +155,31 @@ def read(
             was_cut = True
             conversation.asked = turn.id
             head = head if turn.text else fallback
+    _mend_parents(conversation.turns)
     if head is not None and head not in conversation.turns:  # a full disk had room for the head, and not for its turn
         head = next(reversed(conversation.turns), None)
     conversation.head = head
     return LoadedConversation(conversation, kernel, was_cut, elsewhere)
+
+
+def _mend_parents(turns: dict[str, Turn]) -> None:
+    """Let turns whose parent is not there, or that follow themselves in a ring, be beginnings."""
+    followers: dict[str, list[str]] = {}
+    for turn in turns.values():
+        if turn.parent is not None:
+            followers.setdefault(turn.parent, []).append(turn.id)
+    reached: set[str] = set()
+    beginnings = [turn.id for turn in turns.values() if turn.parent is None]
+    missing = [turn.id for turn in turns.values() if turn.parent is not None and turn.parent not in turns]
+    for begin in (*beginnings, *missing, *turns):  # what is not reached before goes in a ring
+        if begin in reached:
+            continue
+        if turns[begin].parent is not None:
+            turns[begin] = replace(turns[begin], parent=None)
+        waiting = [begin]
+        while waiting:
+            reached.add(one := waiting.pop())
+            waiting += [follower for follower in followers.get(one, ()) if follower not in reached]
 
 
 def read_turn(
@@ -156,7 +205,11 @@ def _turns(
 def _records(
     connection: sqlite3.Connection, conversation_id: str, turn_id: str | None
 ) -> list[tuple[dict[str, Any], str | None, str | None]]:
-    """Turns as JSON objects, each with its fallback and the kernel that asked it."""
+    """Turns as JSON objects of their form, each with its fallback and the kernel that asked it.
+
+    Raises:
+        ValueError, TypeError: They were written by somebody else.
+    """
     fields = [*("id", "parent", "prompt", "system", "cell", "typed", "options", "execution", "created")]
     fields += ["text", "status", "reason", "model", "finish_reason", "usage", "left_out", "unsent"]
     found = []
@@ -167,7 +220,8 @@ def _records(
     ):
         record = dict(zip(fields, values, strict=True))
         for name in ("prompt", "options", "usage"):
-            record[name] = json.loads(record[name] or "null")
+            record[name] = parsed(record[name] or "null")
         record["excluded"] = bool(record.pop("unsent"))
-        found.append((record, fallback, kernel))
+        row = admitted(plain({"record": record, "fallback": fallback, "kernel": kernel}), "kept turn")
+        found.append((row["record"], fallback, kernel))
     return found

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from llmvision_magic.backends.target import shown_address
 from llmvision_magic.conversation import Turn
-from llmvision_magic.messages import Content, Status, Usage
+from llmvision_magic.messages import Content, Usage, as_name
 from llmvision_magic.settings.declarations import BY_NAME
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.text_files import without_lone_surrogates
 
-STATUSES: tuple[str, ...] = get_args(Status)
+LONGEST_REASON = 10_000
+"""Characters that are read of why a reply ended."""
 
 CUT = "The kernel ended while this reply arrived; what had been kept of it is here."
 
 ELSEWHERE = "It arrives in another kernel."
+
+
+def try_name(text: str | None) -> str | None:
+    """What a server said about itself, fit to be shown; None where it said nothing."""
+    return None if text is None else as_name(text)
 
 
 def to_json(value: object) -> str:
@@ -31,19 +37,20 @@ def content_from(value: object) -> Content:
     Raises:
         ValueError: It is neither text nor a list of parts.
     """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
-        return tuple(value)
-    raise ValueError("a prompt is expected as text or a list of parts")
+    from llmvision_magic.schemas import admitted, plain  # what is only written needs none of it
+
+    prompt = admitted(plain(value), "prompt")
+    return prompt if isinstance(prompt, str) else tuple(prompt)
 
 
 def usage_from(value: object) -> Usage | None:
     """Token counts from their JSON value; what is no count is left out."""
     if not isinstance(value, Mapping):
         return None
-    counts = {name: value.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
-    return Usage(**{name: count if isinstance(count, int) else None for name, count in counts.items()})
+    from llmvision_magic.schemas.forms import LARGEST
+
+    counts = [value.get(name) for name in Usage._fields]
+    return Usage(*(count if type(count) is int and 0 <= count < LARGEST else None for count in counts))
 
 
 def settings_to_keep(settings: Mapping[str, object]) -> dict[str, object]:
@@ -92,45 +99,34 @@ def turn_from(record: Mapping[str, Any], *, arrives: bool = False) -> Turn:
     """A turn from its JSON object.
 
     Args:
+        record: Of the form `TURN`, as the door admits it.
         arrives: Whether one that was still arriving when it was kept still does so, in another kernel; else it was cut.
 
     Raises:
-        ValueError: It is not what `turn_record` makes.
-        KeyError: A field is missing.
+        ValueError: Its options are not of their kinds.
+        InvalidInput: As above.
     """
     from llmvision_magic.settings.turn_options import options_from  # what is only written needs none of it
 
-    for name in ("id", "text", "status", "reason"):
-        if not isinstance(record[name], str):
-            raise ValueError(f"{name!r} of a turn is expected as text")
-    texts = {name: record[name] for name in ("parent", "system", "model", "finish_reason", "cell", "execution")}
-    texts["typed"] = record.get("typed")  # what is made by hand need not have it
-    for name, text in texts.items():
-        if not isinstance(text, str | None):
-            raise ValueError(f"{name!r} of a turn is expected as text or null")
-    if record["status"] not in STATUSES or isinstance(record["created"], bool):
-        raise ValueError("a turn's status or date is not known")
-    if not isinstance(record["left_out"], int):
-        raise ValueError("'left_out' of a turn is expected as a number")
-    status, reason = record["status"], record["reason"]
+    status, reason = record["status"], record["reason"][:LONGEST_REASON]
     if status == "partial":
         status, reason = ("partial", ELSEWHERE) if arrives else ("cut", CUT)
     return Turn(
         id=record["id"],
         parent=record["parent"],
-        prompt=content_from(record["prompt"]),
+        prompt=record["prompt"] if isinstance(record["prompt"], str) else tuple(record["prompt"]),
         system=record["system"],
         text=record["text"],
         status=status,
         reason=reason,
-        model=record["model"],
-        finish_reason=record["finish_reason"],
+        model=try_name(record["model"]),
+        finish_reason=try_name(record["finish_reason"]),
         usage=usage_from(record["usage"]),
         cell=record["cell"],
         typed=record.get("typed"),
         options=options_from(record.get("options")),
         execution=record["execution"],
-        left_out=record["left_out"],
+        left_out=int(record["left_out"]),
         excluded=record.get("excluded") is True,  # version 1 did not know it
         created=float(record["created"]),
     )

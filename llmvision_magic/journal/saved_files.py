@@ -30,10 +30,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.records import settings_from, settings_to_keep, turn_from, turn_record
+from llmvision_magic.messages import as_name
+from llmvision_magic.schemas import admitted, parsed
 from llmvision_magic.text_files import FILE, kind_at, read_text, shown_path, write_atomically
 
 FORMAT = "llmvision-magic conversation"
@@ -70,8 +73,10 @@ def load(path: Path) -> Conversation:
     """
     shown = shown_path(path)
     try:
-        document = json.loads(read_text(path))
-    except (ValueError, RecursionError):
+        document = parsed(text := _text(path))
+    except ValueError as error:
+        if f'"{FORMAT}"' in text[:1000]:  # a saved conversation it is
+            raise InvalidInput(f"{shown} is damaged and cannot be loaded: {error}.") from error
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(
@@ -79,33 +84,38 @@ def load(path: Path) -> Conversation:
             "`%chat resume --from FILE.ipynb`."
         )
     version = document.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if type(version) is not int or version > VERSION:
+        told = as_name(str(version))
         raise InvalidInput(
-            f"{shown} was saved by a newer llmvision-magic (version {version} of the format, this one knows up to "
-            f"{VERSION}); upgrade to load it."
+            f"{shown} was saved by a newer llmvision-magic (version {told} of the format, this one knows up "
+            f"to {VERSION}); upgrade to load it."
         )
     try:
         return _conversation_from(document)
-    except (KeyError, ValueError, TypeError, InvalidInput) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise InvalidInput(f"{shown} is damaged and cannot be loaded: {what}.") from error
+    except (ValueError, InvalidInput) as error:
+        raise InvalidInput(f"{shown} is damaged and cannot be loaded: {str(error).rstrip('.')}.") from error
 
 
-def _conversation_from(document: dict[str, object]) -> Conversation:
-    name, system, head, turns = (document[key] for key in ("name", "system", "head", "turns"))
-    if not isinstance(name, str) or not isinstance(system, str | None) or not isinstance(turns, list):
-        raise ValueError("its name, system prompt or turns are not of their kinds")
-    conversation = Conversation(checked_name(name), system)
+def _conversation_from(document: dict[str, Any]) -> Conversation:
+    admitted(document, "saved conversation")
+    conversation = Conversation(checked_name(document["name"]), document["system"])
     conversation.settings = settings_from(document["settings"])
-    for record in turns:
+    for record in document["turns"]:
         turn = turn_from(record)
         if turn.id in conversation.turns or (turn.parent is not None and turn.parent not in conversation.turns):
-            raise ValueError(f"turn {turn.id!r} comes twice, or before the turn it follows")
+            raise ValueError(f"turn {turn.id[:40]!r} comes twice, or before the turn it follows")
         conversation.turns[turn.id] = turn
-    if head is not None and head not in conversation.turns:
+    if document["head"] is not None and document["head"] not in conversation.turns:
         raise ValueError("the turn it stands at is not in it")
-    conversation.head = head if isinstance(head, str) else None
+    conversation.head = document["head"]
     return conversation
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _is_saved(path: Path) -> bool:

@@ -6,9 +6,11 @@ import json
 import sqlite3
 from typing import NamedTuple
 
+from llmvision_magic.conversation import checked_name
+from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal.database import transaction
-from llmvision_magic.journal.records import content_from
-from llmvision_magic.messages import text_of
+from llmvision_magic.journal.reading import words_of
+from llmvision_magic.schemas import admitted, plain
 from llmvision_magic.text_files import without_lone_surrogates
 
 SHORTEST = 3
@@ -52,7 +54,7 @@ def search(connection: sqlite3.Connection, words: list[str], most: int = 20) -> 
         most: How many.
     """
     words = [without_lone_surrogates(word) for word in words]
-    connection.create_function("words_of", 1, _words_of, deterministic=True)
+    connection.create_function("words_of", 1, words_of, deterministic=True)
     connection.create_function("has_all", 3, _has_all, deterministic=True)
     conditions, values = [], []
     indexed = [word for word in words if len(word) >= SHORTEST and "\0" not in word][:MOST_INDEXED]
@@ -71,10 +73,12 @@ def search(connection: sqlite3.Connection, words: list[str], most: int = 20) -> 
     while rows := connection.execute(query, [*values, most, done]).fetchall():
         done += len(rows)
         for conversation, name, created, parent, prompt, text in rows:
+            if not _is_ours(conversation, name, created, parent, prompt, text):
+                continue
             replies = later.setdefault((conversation, parent, prompt), [])
             if not any(reply.startswith(text) for reply in replies):
                 replies.append(text)
-                hits.append(Hit(conversation, name, created, _snippet(_words_of(prompt), text, words)))
+                hits.append(Hit(conversation, name, created, _snippet(words_of(prompt), text, words)))
         if len(hits) >= most or len(rows) < most:
             break
     return hits[:most]
@@ -128,12 +132,18 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-def _words_of(prompt: str) -> str:
-    return text_of(content_from(json.loads(prompt)))
+def _is_ours(*row: object) -> bool:
+    """Whether a row can be one that this package has written."""
+    record = dict(zip(("id", "name", "created", "parent", "prompt", "text"), row, strict=True))
+    try:
+        checked_name(admitted(plain(record), "hit")["name"])
+    except (ValueError, InvalidInput):
+        return False
+    return True
 
 
 def _has_all(prompt: str, reply: str, words: str) -> bool:
-    text = f"{_words_of(prompt)}\n{reply}".casefold()
+    text = f"{words_of(prompt)}\n{reply}".casefold()
     return all(word in text for word in json.loads(words))
 
 

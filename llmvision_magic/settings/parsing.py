@@ -30,8 +30,13 @@ def parse_value(setting: Setting, given: object) -> object:
                 f"{setting.name}: expected {setting.expected}, and what came looks like a key: {KEY_PLACE}."
             )
         return value
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {given!r}.") from None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise InvalidInput(f"{setting.name}: expected {setting.expected}, got {_shown(given)}.") from None
+
+
+def _shown(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def _parse_text(given: object) -> str:
@@ -88,6 +93,8 @@ def _parse_json(given: object) -> dict[str, object]:
         given = [given]
     pairs: dict[str, object] = {}
     for item in given:  # type: ignore[attr-defined]  # a sequence of texts; else TypeError
+        if not isinstance(item, str):
+            raise ValueError
         key, equals, text = item.partition("=")
         if not key.strip() or not equals:
             raise ValueError

@@ -120,6 +120,32 @@ BAD = [
     ("twice", "---\nmodel: a\nmodel: b\n---\n", "line 3: `model` is given twice"),
     ("open head", "---\nmodel: a\n", "line 1: the head that begins with `---`"),
     ("not text", b"\xff\xfe\x00", "cannot be read"),
+    ("aliases", "---\nparam: {a: &a [1, 1], b: [*a, *a]}\n---\n", "line 2: a head has no aliases (`*a`)"),
+    (
+        "aliases that multiply",
+        "---\nparam:\n"
+        + "".join(f"  a{n}: &a{n} [{f'*a{n - 1}, ' * 9 if n else 'lol'}]\n" for n in range(10))
+        + "---\n",
+        "line 4: a head has no aliases",
+    ),
+    ("alias of itself", "---\nparam: &a {b: *a}\n---\n", "a head has no aliases"),
+    ("NaN", "---\nparam: {a: [.nan]}\n---\n", "line 2: `param` cannot be used: `nan` in it is no number"),
+    ("no end", "---\nparam: {a: .inf}\n---\n", "line 2: `param` cannot be used: `inf` in it is no number"),
+    ("date", "---\nparam: {a: 2024-01-01}\n---\n", "the kind date is in it, which JSON has not"),
+    ("bytes", "---\nparam: {a: !!binary aGk=}\n---\n", "the kind bytes is in it"),
+    ("set", "---\nparam: {a: !!set {b}}\n---\n", "the kind set is in it"),
+    ("number as a name", "---\nparam: {1: a}\n---\n", "a name in it is int and no text"),
+    ("many digits", f"---\nmax_tokens: {'9' * 400}\n---\n", "line 2: `max_tokens` cannot be used: a number in it has"),
+    (
+        "more digits",
+        f"---\nmax_tokens: 0x{'f' * 9999}\n---\n",
+        "line 2: `max_tokens` cannot be used: a number in it has",
+    ),
+    ("too many digits", f"---\nmax_tokens: {'9' * 9999}\n---\n", "the head is not YAML"),
+    ("deep", f"---\nparam: {{a: {'[' * 150}{']' * 150}}}\n---\n", "nested more than 100 levels deep"),
+    ("deeper", f"---\nparam: {{a: {'[' * 5000}{']' * 5000}}}\n---\n", "the head is not YAML"),
+    ("long head", f"---\nparam: {{a: {'x' * 30_000}}}\n---\n", "the head is longer than 20,000 characters"),
+    ("long text", f"---\ntemperature: {'x' * 15_000}\n---\n", "expected a number from 0 to 1"),
 ]
 
 
@@ -133,6 +159,7 @@ def test_wrong_head_names_file_and_line(tmp_path, content, said):
     assert said in str(caught.value)
     assert "odd.md" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -188,6 +215,21 @@ def test_usage_is_what_the_server_told_with_prices_where_a_file_gives_them(kerne
         ("p.json", '{"currency": "EUR", "models": {"m": {"prompt": 1}}}', "`m` needs `prompt` and `completion`"),
         ("p.json", '{"currency": "EUR", "models": {"m": {"prompt": -1, "completion": 1}}}', "at least 0"),
         ("p.toml", "currency = ", "cannot be read"),
+        ("p.json", '{"currency": "EUR", "models": {"m": {"prompt": 1e400, "completion": 1}}}', "at least 0"),
+        ("p.json", '{"currency": "EUR", "models": {"m": {"prompt": NaN, "completion": 1}}}', "at least 0"),
+        (
+            "p.json",
+            f'{{"currency": "EUR", "models": {{"m": {{"prompt": {"9" * 400}, "completion": 1}}}}}}',
+            "at least 0",
+        ),
+        (
+            "p.json",
+            f'{{"currency": "EUR", "models": {{"m": {{"prompt": {"9" * 9999}, "completion": 1}}}}}}',
+            "cannot be read",
+        ),
+        ("p.toml", 'currency = "EUR"\n[models.m]\nprompt = inf\ncompletion = nan', "at least 0"),
+        ("p.json", f'{{"currency": "{"E" * 1000}", "models": {{}}}}', "names no `currency`"),
+        ("p.json", "[" * 100_000, "cannot be read"),
     ],
 )
 def test_wrong_price_file_is_named(tmp_path, name, content, said):

@@ -107,15 +107,15 @@ TURN = document()["turns"][0]
         (document(name="a b"), "damaged .*one word"),
         (document(turns=[TURN, TURN]), "damaged .*twice"),
         (document(turns=[{**TURN, "parent": "b"}, {**TURN, "id": "b"}]), "before the turn it follows"),
-        (document(turns=[{**TURN, "text": None}]), "damaged .*'text'"),
+        (document(turns=[{**TURN, "text": None}]), r"damaged .*`turns\[0\].text` is expected as text"),
         (document(turns=[{**TURN, "prompt": 5}]), "damaged .*prompt"),
-        (document(turns=[{"id": "a"}]), "damaged .*missing"),
+        (document(turns=[{"id": "a"}]), r"damaged .*`parent` is missing in `turns\[0\]`"),
         (document(turns="many"), "damaged"),
         (document(settings={"temperature": "warm"}), "damaged .*temperature"),
         (document(turns=[{**TURN, "options": {"temperature": "warm"}}]), "damaged .*temperature"),
         (document(turns=[{**TURN, "options": {"attach": "x"}}]), "damaged .*'attach'"),
         (document(turns=[{**TURN, "options": {"format": "html"}}]), "damaged .*'format'"),
-        (document(turns=[{**TURN, "options": ["-t"]}]), "damaged .*options"),
+        (document(turns=[{**TURN, "options": ["-t"]}]), "damaged .*options` is expected as an object or null"),
     ],
 )
 def test_file_that_is_something_else_is_one_sentence(tmp_path: Path, text: object, said: str):

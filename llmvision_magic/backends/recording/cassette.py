@@ -14,6 +14,8 @@ from pathlib import Path
 from llmvision_magic.backends.recording.cassette_format import FORMAT, HEADER, VERSION, Entry, entry_from, line_of
 from llmvision_magic.backends.recording.masking import known_in, masked
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.messages import as_name
+from llmvision_magic.schemas import parsed
 from llmvision_magic.settings.secrets import MASK
 from llmvision_magic.text_files import kind_at, read_text, write_atomically
 
@@ -108,15 +110,16 @@ class Cassette:
 
     def _check(self, line: str) -> None:
         try:
-            header = json.loads(line)
-        except (ValueError, RecursionError):
+            header = parsed(line)
+        except ValueError:
             header = None
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise self._refused(f"its first line is not {HEADER}")
         version = header.get("version")
-        if not isinstance(version, int) or version > VERSION:
+        if type(version) is not int or version > VERSION:
+            told = as_name(str(version))
             raise InvalidInput(
-                f"{self.shown} was recorded by a newer llmvision-magic (version {version} of the format, this one "
+                f"{self.shown} was recorded by a newer llmvision-magic (version {told} of the format, this one "
                 f"knows up to {VERSION}); upgrade to use it."
             )
 

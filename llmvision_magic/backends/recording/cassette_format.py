@@ -48,7 +48,8 @@ from typing import Any
 
 from llmvision_magic.backends.recording.normalized import NormalizedRequest, normal_form
 from llmvision_magic.errors import ContextTooLong, RequestRefused
-from llmvision_magic.messages import Delta, Usage
+from llmvision_magic.messages import Delta, Usage, as_name
+from llmvision_magic.schemas import admitted, parsed
 
 FORMAT = "llmvision-magic recording"
 VERSION = 1
@@ -163,43 +164,40 @@ def entry_from(line: str) -> Entry:
     Raises:
         ValueError: It holds none; the message says why, as the end of a sentence.
     """
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
+    record = parsed(line)
     request = record.get("request") if isinstance(record, dict) else None
     if not isinstance(request, dict) or not isinstance(request.get("model"), str) or not request.get("messages"):
         raise ValueError("it has no `request` with a model and messages")
     try:
         asked = NormalizedRequest(normal_form(request), record.get("default_model") is True)
         if "error" in record:
-            return Entry(asked, error=_error_from(record["error"]))
-        reply = record["reply"]
+            return Entry(asked, error=_error_from(admitted(record, "recorded refusal")["error"]))
+        reply = admitted(record, "recorded reply")["reply"]
         return Entry(
             asked,
             _events_from(reply, record.get("events")),
             _seconds(reply.get("seconds", 0.0)),
-            left_out=_checked(record.get("left_out", 0), int),
+            left_out=int(record.get("left_out") or 0),
         )
     except _OutOfTime:
         raise ValueError(f"a time in it is not from 0 to {LONGEST:,} seconds") from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError):
+    except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("its `reply`, `events` or `error` are not as they should be") from None
 
 
 def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | None) -> tuple[Timed, ...]:
-    texts = {0: _text(reply["text"])}
-    texts |= {int(index): _text(text) for index, text in reply.get("texts", {}).items()}
+    texts = {0: reply["text"]}
+    texts |= {int(index): text for index, text in reply.get("texts", {}).items()}
     head = {name: reply.get(name) for name in HEAD}
     if not records:
         return tuple((0.0, _delta(text, head, {"index": i, "finish_reason": "stop"})) for i, text in texts.items())
-    parsed = [(_seconds(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
-    last = {more.get("index", 0): number for number, (_, count, more) in enumerate(parsed) if count}
-    for number, (_, _, more) in enumerate(parsed):
+    pieces = [(_seconds(one[0]), int(one[1]), one[2] if len(one) > 2 else {}) for one in records]
+    last = {more.get("index", 0): number for number, (_, count, more) in enumerate(pieces) if count}
+    for number, (_, _, more) in enumerate(pieces):
         if more.get("index", 0) in texts:
             last.setdefault(more.get("index", 0), number)  # what was written into an empty reply comes with its first
     events, taken = [], dict.fromkeys(texts, 0)
-    for number, (seconds, count, more) in enumerate(parsed):
+    for number, (seconds, count, more) in enumerate(pieces):
         index = more.get("index", 0)
         begin = taken.setdefault(index, 0)
         taken[index] = len(texts[index]) if last.get(index) == number else begin + count
@@ -210,38 +208,29 @@ def _events_from(reply: Mapping[str, Any], records: Sequence[Sequence[Any]] | No
 def _seconds(value: Any) -> float:
     try:
         seconds = float(value)
-    except OverflowError:
+    except (OverflowError, TypeError, ValueError):
         seconds = -1.0
     if not 0 <= seconds <= LONGEST:
         raise _OutOfTime
     return seconds
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
 def _delta(text: str, head: Mapping[str, Any], more: Mapping[str, Any]) -> Delta:
     fields = {**head, **more}
     usage = fields.pop("usage", None)
-    counts = {} if usage is None else {name: _checked(count, int) for name, count in usage.items()}
     for name, value in fields.items():
-        fields[name] = _checked(value, int if name in ("index", "created") else str)
-    # A field of a later version is none of ours: `Delta` refuses it, and the line counts as damaged.
+        fields[name] = as_name(value) if isinstance(value, str) else _whole(value)
+    counts = {} if usage is None else {name: _whole(count) for name, count in usage.items()}
     return Delta(text, usage=None if usage is None else Usage(**counts), **fields)
 
 
-def _checked(value: Any, kind: type) -> Any:
-    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise TypeError
-    return value
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)  # the number 5.0 is a whole one in JSON
 
 
 def _error_from(record: Mapping[str, Any]) -> RequestRefused:
-    message, said = _text(record["message"]), _text(record.get("server_message", ""))
-    counts = {name: _checked(record.get(name), int) for name in ("status", "prompt_tokens", "context_tokens")}
+    message, said = record["message"], record.get("server_message", "")
+    counts = {name: _whole(record.get(name)) for name in ("status", "prompt_tokens", "context_tokens")}
     if record["type"] == "ContextTooLong":
         return ContextTooLong(message, server_message=said, **counts)
     return RequestRefused(message, server_message=said, status=counts["status"])

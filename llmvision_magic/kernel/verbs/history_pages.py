@@ -36,6 +36,8 @@ def _left_out(turns: list[Turn], context_tokens: int | None) -> list[str]:
     if not left_out:
         return []
     sent = [number for number, turn in enumerate(turns[:-1], 1) if turn.text and not turn.excluded][:left_out]
+    if not sent:  # what a file says need not fit what is here
+        return []
     which = f"turn {sent[0]} was" if len(sent) == 1 else f"turns {sent[0]} to {sent[-1]} were"
     size = f" of {context_tokens:,} tokens" if context_tokens else ""
     return [f"The last prompt went without the oldest: {which} not sent, for the model's context{size} was full."]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.finish_reasons import ending_of
 from llmvision_magic.hooks import HOOKS
 from llmvision_magic.messages import LONGEST_NAME, Content, Message, Reply, Status, Usage
 
@@ -56,7 +57,12 @@ class Turn:
     @property
     def is_whole(self) -> bool:
         """Whether the model had said all of its reply."""
-        return self.status == "complete" and self.finish_reason != "length"
+        return self.status == "complete" and ending_of(self.finish_reason) != "length"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to be read in its reply: it is never sent, for servers refuse empty messages."""
+        return not self.text or self.text.isspace()
 
 
 class Conversation:
@@ -234,7 +240,7 @@ class Conversation:
     def put(self, turn: Turn, fallback: str | None) -> None:
         """Let a turn that is here be as it is now; `fallback` as of `settle`."""
         self.turns[turn.id] = turn
-        if turn.status not in ("complete", "partial") and not turn.text and self.head == turn.id:
+        if turn.status not in ("complete", "partial") and turn.is_blank and self.head == turn.id:
             self.head = fallback
 
     def take_in(self, other: Conversation) -> list[Turn]:
@@ -269,8 +275,8 @@ class Conversation:
         return (*messages, Message("assistant", begun)) if begun else tuple(messages)
 
     def sendable(self, upto: str | None) -> list[Turn]:
-        """The turns of a branch that are sent, oldest first: those with text, for servers refuse empty messages."""
-        return [turn for turn in self._up_from(upto) if turn.text and not turn.excluded][::-1]
+        """The turns of a branch that are sent, oldest first: those with text."""
+        return [turn for turn in self._up_from(upto) if not turn.is_blank and not turn.excluded][::-1]
 
 
 def checked_name(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from llmvision_magic.finish_reasons import ending_of
 from llmvision_magic.hooks import HOOKS
 
 Content = str | tuple[Mapping[str, object], ...]
@@ -80,6 +81,21 @@ class Usage(NamedTuple):
         return f"{asked}{self.completion_tokens:,} token{'' if self.completion_tokens == 1 else 's'}"
 
 
+class TokenLogprob(NamedTuple):
+    """A token and how probable the model took it to be.
+
+    Attributes:
+        token: Its text; of a character that is more than one token, a part.
+        logprob: Natural logarithm of its probability, 0 or less.
+        alternatives: What might have stood in its place, the most probable first; empty unless asked for
+            (``top_logprobs``), and for alternatives themselves.
+    """
+
+    token: str
+    logprob: float
+    alternatives: tuple[TokenLogprob, ...] = ()
+
+
 @dataclass(slots=True)
 class Delta:
     """A piece of a reply that is arriving. Not frozen: one is made for each token, and freezing costs the most of it.
@@ -88,8 +104,10 @@ class Delta:
         text: The new text; may be empty in a delta that only carries the role, an end or the usage.
         index: Which of the choices it belongs to; 0 unless several were asked for.
         finish_reason: Set in the last delta of a choice: "stop", "length", …
-        usage: Set once, near the end, by servers that tell it.
+        usage: The usage as far as it was told, mostly once and near the end; the last one counts.
         created: Unix time in seconds.
+        logprobs: Of the tokens of this piece, where they were asked for.
+        remark: What is odd about the reply, as a sentence.
     """
 
     text: str = ""
@@ -101,15 +119,18 @@ class Delta:
     object: str | None = None
     created: int | None = None
     model: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the completions of a reply."""
+    """One of the completions of a reply; `logprobs` as of `Reply`."""
 
     index: int
     message: Message
     finish_reason: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 class CodeBlock(NamedTuple):
@@ -125,13 +146,17 @@ class Reply:
 
     Attributes:
         text: Text of the first choice, exactly as it arrived.
-        finish_reason: Why the model ended, in the server's word; None when the reply did not come to its end.
+        finish_reason: Why the model ended, in the server's word; None when the server told none, as in most replies
+            that did not come to their end.
         usage: Token counts as told by the server; None when it told none.
         created: Unix time in seconds, from the server.
         choices: All completions; more than one only where they were asked for (``--param n=2``).
         status: How the reply stands; "complete" when it came to its end.
-        notice: Why it ended when it did not end by itself, as a sentence; else empty.
+        notice: Why it ended when it did not end by itself, and what else is odd about it, in sentences; else empty.
         seconds: From sending the request to the last event; None when not measured.
+        logprobs: Of each token of the first choice, where they were asked for (``--param logprobs=true``); None where
+            not, or where the server told none. Of a reply that went on, those of its last part. Only here: the journal
+            does not keep them, for with alternatives they are some fifty times as long as the text.
     """
 
     text: str
@@ -145,6 +170,7 @@ class Reply:
     status: Status = "complete"
     notice: str = ""
     seconds: float | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -170,6 +196,8 @@ class ReplyBuilder:
         self.parts: dict[int, list[str]] = {}
         self.finish_reasons: dict[int, str] = {}
         self.roles: dict[int, str] = {}
+        self.logprobs: dict[int, list[TokenLogprob]] = {}
+        self.remarks: list[str] = []
         self.usage: Usage | None = None
         self.id: str | None = None
         self.object: str | None = None
@@ -183,7 +211,12 @@ class ReplyBuilder:
             if parts is not None:
                 # Nearly every delta of a stream is this and no more.
                 parts.append(delta.text)
-                if delta.finish_reason is None and delta.usage is None and delta.role is None:
+                if (
+                    delta.finish_reason is None
+                    and delta.usage is None
+                    and delta.role is None
+                    and delta.logprobs is None
+                ):
                     return
             elif self._is_kept(delta):
                 self.parts[delta.index] = [delta.text]
@@ -197,6 +230,10 @@ class ReplyBuilder:
             self.roles[delta.index] = delta.role
         if delta.finish_reason:
             self.finish_reasons[delta.index] = delta.finish_reason
+        if delta.logprobs:
+            self.logprobs.setdefault(delta.index, []).extend(delta.logprobs)
+        if delta.remark and delta.remark not in self.remarks:
+            self.remarks.append(delta.remark)
         self.usage = delta.usage or self.usage
         self.id = self.id or delta.id
         self.object = self.object or delta.object
@@ -224,11 +261,28 @@ class ReplyBuilder:
         """Text of the first choice so far."""
         return "".join(self.parts.get(0, ()))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the model has ended the first choice, and nothing broke it off."""
+        reasons = self.finish_reasons
+        return bool(reasons) and ending_of(reasons.get(0, next(iter(reasons.values())))) != "broken"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to be read in any choice."""
+        return not any(part and not part.isspace() for parts in self.parts.values() for part in parts)
+
     def reply(self, status: Status = "complete", notice: str = "", seconds: float | None = None) -> Reply:
-        """The reply as collected so far."""
+        """The reply as collected so far; what was odd about it is added to the notice."""
         texts = {index: "".join(parts) for index, parts in sorted(self.parts.items())}
+        logprobs = {index: tuple(listed) for index, listed in self.logprobs.items()}
         choices = tuple(
-            Choice(index, Message(self.roles.get(index, "assistant"), text), self.finish_reasons.get(index))
+            Choice(
+                index,
+                Message(self.roles.get(index, "assistant"), text),
+                self.finish_reasons.get(index),
+                logprobs.get(index),
+            )
             for index, text in texts.items()
         )
         return Reply(
@@ -241,6 +295,7 @@ class ReplyBuilder:
             created=self.created,
             choices=choices,
             status=status,
-            notice=" ".join(filter(None, (notice, self.too_many))),
+            notice=" ".join(filter(None, (notice, self.too_many, *self.remarks))),
             seconds=seconds,
+            logprobs=logprobs.get(0),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.errors import ChatError, Interrupted
+from llmvision_magic.finish_reasons import shown_reason
 from llmvision_magic.messages import NO_OPTIONS, Content, Reply
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Outcome(NamedTuple):
         """Whether the final output itself says why the reply ended, so that the cell need not say it again."""
         if isinstance(self.error, Interrupted):
             return True
-        return isinstance(self.error, ChatError) and bool(self.reply.text)
+        return isinstance(self.error, ChatError) and bool(self.reply.text.strip())
 
     def facts(self) -> list[str]:
         """The footer: short facts, the model first."""
@@ -89,6 +90,8 @@ class Outcome(NamedTuple):
             facts.append(reply.usage.words)
         if reply.seconds is not None:
             facts.append(f"{reply.seconds:.1f} s")
+        if reply.status == "complete" and (reason := shown_reason(reply.finish_reason)):
+            facts.append(f"finish reason {reason}")
         if self.left_out:
             facts.append(f"context full: {_turns(self.left_out, 'oldest')} not sent")
         if self.later_turns:

@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from llmvision_magic.errors import Interrupted, ReplyCut
+from llmvision_magic.errors import BadResponse, Interrupted, ReplyCut
+from llmvision_magic.finish_reasons import empty_words, ending_of
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
 
 if TYPE_CHECKING:
@@ -164,11 +165,16 @@ class ReplyStream:
         self._ended = time.monotonic()
         if stop.is_set:
             # A stop that came after the last event stops what would run next, not this reply.
-            self._status = "complete" if self._builder.finish_reasons else "interrupted"
+            is_whole = self._builder.has_ended and not self._builder.is_blank
+            self._status = "complete" if is_whole else "interrupted"
             self.error = Interrupted("Interrupted.")
         elif error is not None:
             self._status = "cut" if isinstance(error, ReplyCut) else "failed"
             self.error = error
+        elif self._builder.is_blank:
+            self._status = "failed"
+            reason = self._builder.finish_reasons.get(0)
+            self.error = BadResponse(f"{empty_words(reason)} Ask again, or ask otherwise.")
         else:
             self._status = "complete"
 
@@ -180,21 +186,20 @@ class ReplyStream:
         reply = self._builder.reply(self._status, seconds=seconds)
         if reply.text == self._begun and self._status != "complete":
             reply = replace(reply, text="")  # nothing came: the turn that was to go on stands as it is
-        notice = self._notice(reply, max_tokens)
-        return replace(reply, notice=" ".join(filter(None, (notice, self._builder.too_many))))
+        return replace(reply, notice=" ".join(filter(None, (self._notice(reply, max_tokens), reply.notice))))
 
     def _notice(self, reply: Reply, max_tokens: int | None) -> str:
         if self._status == "interrupted":
-            return "Interrupted; what had arrived is kept." if reply.text else "Interrupted before any text arrived."
+            has_text = reply.text and not reply.text.isspace()
+            return "Interrupted; what had arrived is kept." if has_text else "Interrupted before any text arrived."
         if self.error is not None and self._status != "complete":
             return str(self.error)
-        if reply.finish_reason == "length":
+        ending = ending_of(reply.finish_reason)
+        if ending == "length":
             limit = f"max_tokens, {max_tokens:,}" if max_tokens else "the server's own or the model's context"
             return f"Ended at the limit of tokens ({limit})."
-        if reply.finish_reason == "content_filter":
+        if ending == "filtered":
             return "Ended by the server's content filter."
-        if not reply.text.strip():
-            return "The server sent an empty reply."
         if reply.text == self._begun:
             return "The model added nothing: it takes the reply to be whole."
         return ""

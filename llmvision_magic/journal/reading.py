@@ -154,7 +154,7 @@ def _loaded(
         elif cut_now and turn.id == head:
             was_cut = True
             conversation.asked = turn.id
-            head = head if turn.text else fallback
+            head = fallback if turn.is_blank else head
     _mend_parents(conversation.turns)
     if head is not None and head not in conversation.turns:  # a full disk had room for the head, and not for its turn
         head = next(reversed(conversation.turns), None)

@@ -64,7 +64,7 @@ class Actions:
 
     def do_continue(self, request: Request, conversation: Conversation, stop: Stop) -> None:
         turn = _turn(request, conversation)
-        if turn.status == "partial" or turn.is_whole or not turn.text:
+        if turn.status == "partial" or turn.is_whole or turn.is_blank:
             raise InvalidInput("There is nothing to continue: this reply is complete, still arriving, or without text.")
         asked, options = ComposedPrompt(turn.prompt), _before(turn, conversation)
         self._ask(conversation, asked, turn.typed, options, stop, replace=turn.id, begun=turn.text)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from llmvision_magic.finish_reasons import shown_reason
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.rendering import Block, not_all_shown, reply_html
 from llmvision_magic.settings.turn_options import FILES, is_raw
@@ -113,7 +114,7 @@ class TurnRenderer:
             "notice": notice,
             "shortened": bool(cut),
             "facts": self._footers.get(turn.id) or facts_of(turn),
-            "unfinished": turn.status != "partial" and bool(turn.text) and not turn.is_whole,
+            "unfinished": turn.status != "partial" and not turn.is_blank and not turn.is_whole,
             "siblings": group,
             "excluded": turn.excluded,
             "asked_in": "cell" if turn.execution else "panel",
@@ -140,4 +141,6 @@ def facts_of(turn: Turn) -> list[str]:
     facts = [turn.model] if turn.model else []
     if turn.usage is not None and turn.usage.words:
         facts.append(turn.usage.words)
+    if turn.status == "complete" and (reason := shown_reason(turn.finish_reason)):
+        facts.append(f"finish reason {reason}")
     return facts

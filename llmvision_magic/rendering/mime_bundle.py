@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmvision_magic.finish_reasons import ending_of, shown_reason
 from llmvision_magic.rendering.blocks import Block, try_join
 from llmvision_magic.rendering.further_choices import further_choices
 
@@ -34,7 +35,7 @@ _PICTURE = r"\(data:image/[a-z]{3,4};base64,[A-Za-z0-9+/=]{1,1333400}\)"
 
 _ENDS = {
     "length": "Ended at the token limit.",
-    "content_filter": "Ended by the server's content filter.",
+    "filtered": "Ended by the server's content filter.",
 }
 
 
@@ -59,7 +60,9 @@ class Footer(NamedTuple):
             parts.append(_tokens(reply.usage.total_tokens) + " with the prompt")
         if reply.seconds is not None:
             parts.append(f"{reply.seconds:.1f} s")
-        return cls(parts, reply.notice or _ENDS.get(reply.finish_reason or "", ""))
+        if reply.status == "complete" and (reason := shown_reason(reply.finish_reason)):
+            parts.append(f"finish reason {reason}")
+        return cls(parts, reply.notice or _ENDS.get(ending_of(reply.finish_reason), ""))
 
 
 def reply_bundle(

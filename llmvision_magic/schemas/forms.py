@@ -81,7 +81,15 @@ _USAGE: Form = {
     "additionalProperties": False,
 }
 _HEAD = {"model": _TEXT_OR_NULL, "id": _TEXT_OR_NULL, "object": _TEXT_OR_NULL, "created": _DATE_OF_SERVER}
-_MORE = {"index": _COUNT, "role": _TEXT_OR_NULL, "finish_reason": _TEXT_OR_NULL, "usage": _USAGE, **_HEAD}
+_LOGPROB: Form = {"type": "array", "minItems": 2, "maxItems": 2, "items": [_TEXT, {"type": "number"}]}
+_LOGPROB_WITH_OTHERS: Form = {
+    "type": "array",
+    "minItems": 2,
+    "maxItems": 3,
+    "items": [_TEXT, {"type": "number"}, {"type": "array", "items": _LOGPROB}],
+}
+_ODDITIES = {"remark": _TEXT_OR_NULL, "logprobs": {"type": ["array", "null"], "items": _LOGPROB_WITH_OTHERS}}
+_MORE = {"index": _COUNT, "role": _TEXT_OR_NULL, "finish_reason": _TEXT_OR_NULL, "usage": _USAGE, **_ODDITIES, **_HEAD}
 
 _REPLY = _object({"text": _TEXT}, {"texts": {"type": "object", "additionalProperties": _TEXT}, "seconds": {}, **_HEAD})
 _EVENT: Form = {

@@ -52,8 +52,8 @@ GIANTS: dict[str, list[tuple[str, int]]] = {
     "20,000 small paragraphs": [("wo rd\n\n" * 1_000, 20)],
     "10,000 notes": [("[^1]: a note\n\n" * 1_000, 10)],
     "200,000 ampersands": [("&" * 100_000, 2)],
-    "5 MB of blanks": [(" " * PIECE, 5)],
-    "a million line ends": [("\n" * PIECE, 1)],
+    "5 MB of blanks": [("a", 1), (" " * PIECE, 5)],
+    "a million line ends": [("a", 1), ("\n" * PIECE, 1)],
     "100,000 old line ends": [("a\r" * 10_000, 10)],
 }
 

@@ -119,7 +119,7 @@ AFTER_TEXT = {
     "clean end without end mark": ([], "without end mark and without finish reason"),
     "broken JSON": (['data: {"choices": [{]\n\n', sse("more"), done()], "an event that is not JSON"),
     "half an event": (['data: {"choices": [{"del'], "without end mark and without finish reason"),
-    "JSON that is no object": (["data: 17\n\n", done()], "an event that is no JSON object"),
+    "words that are no JSON": (["data: Internal Server Failure\n\n", done()], "an event that is not JSON"),
     "error object": (['data: {"error": {"message": "CUDA is out of memory"}}\n\n'], "CUDA is out of memory"),
     "broken chunk": ([raw("zzz\r\n")], "not HTTP as it should be"),
     "endless event": (["data: ", repeated("x" * 2**20, 20), silent()], "an event of more than 16 MiB"),

@@ -311,10 +311,14 @@ def test_model_that_holds_is_told_with_where_it_comes_from(kernel, page):
 
 
 def test_reply_of_blanks_alone_is_called_empty(kernel, page, chat_server):
-    """Nobody sees what it holds."""
+    """Nobody sees what it holds: it failed, and is not sent with the next prompt."""
     chat_server.script(text_stream(" \n\n  "))
     page.ask("blank")
-    assert page.ended("blank")["notice"] == "The server sent an empty reply."
+    turn = page.ended("blank", status="failed")
+    assert turn["notice"].startswith("The server sent an empty reply.")
+    page.ask("next")
+    page.ended("next")
+    assert [one["content"] for one in chat_server.requests()[-1].json["messages"]] == ["next"]
 
 
 def test_two_panels_of_one_conversation_agree(kernel, chat_server):

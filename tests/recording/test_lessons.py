@@ -433,12 +433,11 @@ def test_choices_empty_replies_and_the_limit_come_back(kernel, lesson, chat_serv
     kernel.ok("%chat record lesson.jsonl")
     cells = ["%%chat --once --param n=2 -o r\nHello", "%%chat --once -o s\nEmpty", "%%chat --once -o t\nLong"]
     fields = "[[(c.message.content, c.finish_reason) for c in x.choices] + [x.notice] for x in (r, s, t)]"
-    for cell in cells:
-        kernel.ok(cell)
+    ends = [kernel.run(cell).status for cell in cells]
+    assert ends == ["ok", "error", "ok"]
     recorded = kernel.value(fields)
     with offline(lesson.parent, LLMVISION_REPLAY="lesson.jsonl") as student:
-        for cell in cells:
-            student.ok(cell)
+        assert [student.run(cell).status for cell in cells] == ends
         assert student.value(fields) == recorded
         assert "2 of 2" in student.ok(cells[0]).only.html
         assert "limit of tokens" in student.ok(cells[2]).only.html

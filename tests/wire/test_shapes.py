@@ -138,6 +138,8 @@ EVENTS = st.one_of(
     st.builds(lambda text: sse(text, index=1), TEXTS.filter(is_whole)),
     st.builds(lambda text: sse(text).replace("chatcmpl-1", "other"), TEXTS.filter(is_whole)),
     st.sampled_from([PLAIN, PLAIN, sse("\r\n# Title\n").replace("\n\n", "\r\r"), PLAIN.replace("\n", "\r\n")]),
+    st.sampled_from(["data: null\n\n", "data: [1]\n\n", "event: ping\ndata: x\n\n", "error: m\n\n"]),
+    st.sampled_from([PLAIN.replace('"index"', '"logprobs": {"content": [{"token": "a", "logprob": -1}]}, "index"')]),
     st.sampled_from([": ping\n\n", sse(role="assistant"), sse(finish="stop"), sse_usage(1, 2), "id: 7\n" + PLAIN]),
     st.sampled_from(
         ["data: {broken\n\n", event({"error": {"message": "m"}}), "event: error\n" + PLAIN, "\n", "\r", done()]

@@ -27,9 +27,10 @@ The first line says what it is, each other line is one request with its reply (h
 ``events``
     How it arrived: seconds since sending, in hundredths; how many characters of the text came; and, where there is
     anything else in that event, an object with it: ``index`` of the choice if it is not 0, ``role``,
-    ``finish_reason``, ``usage``, and ``model``, ``id``, ``object``, ``created`` where they are not those of ``reply``.
-    The last piece of a text takes all that is left of it, so that a text may be edited. Without ``events`` the text
-    comes at once and ends with "stop", so that an answer may be written by hand.
+    ``finish_reason``, ``usage``, ``remark`` (what was odd about the reply), ``logprobs`` (each a token and its
+    logarithm, and where there are alternatives a list of such), and ``model``, ``id``, ``object``, ``created`` where
+    they are not those of ``reply``. The last piece of a text takes all that is left of it, so that a text may be
+    edited. Without ``events`` the text comes at once and ends with "stop", so that an answer may be written by hand.
 ``error``
     In place of ``reply`` and ``events``: the server refused. ``type`` is the name of our error, with ``message``,
     ``status``, ``server_message`` and, where it said so, ``prompt_tokens`` and ``context_tokens``.
@@ -48,7 +49,7 @@ from typing import Any
 
 from llmvision_magic.backends.recording.normalized import NormalizedRequest, normal_form
 from llmvision_magic.errors import ContextTooLong, RequestRefused
-from llmvision_magic.messages import Delta, Usage, as_name
+from llmvision_magic.messages import Delta, TokenLogprob, Usage, as_name
 from llmvision_magic.schemas import admitted, parsed
 
 FORMAT = "llmvision-magic recording"
@@ -62,7 +63,7 @@ WORDS = frozenset(
     (
         *("default_model", "messages", "max_tokens", "temperature", "presence_penalty", "frequency_penalty"),
         *("image_url", "assistant", "finish_reason", "content_filter", "chat.completion", "chat.completion.chunk"),
-        *("prompt_tokens", "completion_tokens", "total_tokens", "context_tokens", "server_message"),
+        *("prompt_tokens", "completion_tokens", "total_tokens", "context_tokens", "server_message", "logprobs"),
         *("RequestRefused", "ContextTooLong"),
     )
 )
@@ -141,13 +142,20 @@ def line_of(entry: Entry) -> str:
 
 def _event_record(seconds: float, delta: Delta, head: Mapping[str, object]) -> list[object]:
     more: dict[str, object] = {"index": delta.index} if delta.index else {}
-    for name in ("role", "finish_reason"):
+    for name in ("role", "finish_reason", "remark"):
         if getattr(delta, name) is not None:
             more[name] = getattr(delta, name)
     if delta.usage is not None:
         more["usage"] = delta.usage._asdict()
+    if delta.logprobs is not None:
+        more["logprobs"] = [_logprob_record(one) for one in delta.logprobs]
     more |= {name: getattr(delta, name) for name in HEAD if getattr(delta, name) != head[name]}
     return [round(seconds, 2), len(delta.text), *([more] if more else [])]
+
+
+def _logprob_record(one: TokenLogprob) -> list[object]:
+    others = [[list(other[:2]) for other in one.alternatives]] if one.alternatives else []
+    return [one.token, one.logprob, *others]
 
 
 def _error_record(error: RequestRefused) -> dict[str, object]:
@@ -218,10 +226,20 @@ def _seconds(value: Any) -> float:
 def _delta(text: str, head: Mapping[str, Any], more: Mapping[str, Any]) -> Delta:
     fields = {**head, **more}
     usage = fields.pop("usage", None)
+    logprobs = fields.pop("logprobs", None)
     for name, value in fields.items():
-        fields[name] = as_name(value) if isinstance(value, str) else _whole(value)
+        fields[name] = as_name(value) if isinstance(value, str) and name != "remark" else _whole(value)
     counts = {} if usage is None else {name: _whole(count) for name, count in usage.items()}
-    return Delta(text, usage=None if usage is None else Usage(**counts), **fields)
+    return Delta(
+        text,
+        usage=None if usage is None else Usage(**counts),
+        logprobs=None if logprobs is None else tuple(_logprob(*record) for record in logprobs),
+        **fields,
+    )
+
+
+def _logprob(token: str, logprob: float, alternatives: Sequence[Any] = ()) -> TokenLogprob:
+    return TokenLogprob(token, float(logprob), tuple(_logprob(*other) for other in alternatives))
 
 
 def _whole(number: float | None) -> int | None:

@@ -213,24 +213,18 @@ class Client:
         kind = kind_of(exchange.content_type, head)
         if kind == "other":
             raise not_json(exchange.body(), self._server)
+        asked = request.parameters.extra.get("n")
+        choices = asked if isinstance(asked, int) else 1
         if kind == "json":
-            yield from whole_deltas(exchange.body(), self._server)
+            yield from whole_deltas(exchange.body(), self._server, choices=choices)
             return
         between = self.timeouts.between_events
 
         def heard() -> None:
             exchange.heard(min(GRACE, between) if decoder.finished else between)
 
-        choices = request.parameters.extra.get("n")
-        decoder = StreamDecoder(
-            exchange, self._server, choices=choices if isinstance(choices, int) else 1, on_event=heard
-        )
-        try:
-            yield from decoder.deltas()
-        except ChatError:
-            # All choices had ended: what broke or stayed silent then was only the way to the end mark.
-            if not decoder.finished:
-                raise
+        decoder = StreamDecoder(exchange, self._server, choices=choices, on_event=heard)
+        yield from decoder.deltas()
         if decoder.ended:
             exchange.drain()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import cast
 
 import httpx
@@ -12,11 +13,15 @@ import httpx_sse
 
 _END = re.compile(r"\n\n|[\n\r]\r\n?")
 _SPECIAL = re.compile(r'["\\\x00-\x1f]')
+_ERROR_FIELD = re.compile(r"(^|[\n\r])error:")
 _MOST_PIECES = 64
 
 
 def read_events(text: str) -> Iterator[httpx_sse.ServerSentEvent]:
     """The events of a text that ends with an event."""
+    if "error:" in text:
+        # A field that no specification knows: llama.cpp's server had it for an error in the middle of a reply.
+        text = _ERROR_FIELD.sub(r"\1event: error\ndata:", text)
     # The decoding library reads a response's text and looks at its content type; it gets just these two.
     return httpx_sse.EventSource(cast(httpx.Response, _Body(text))).iter_sse()
 
@@ -33,23 +38,68 @@ class _Body:
         yield self._text
 
 
-def whole_events(texts: Iterable[str]) -> Iterator[str]:
-    """A stream's text, cut anywhere, as pieces that begin and end with an event; the last may end within one."""
+def whole_events(texts: Iterable[str], on_crowded: Callable[[], None] | None = None) -> Iterator[str]:
+    """A stream's text, cut anywhere, as pieces that begin and end with an event; the last may end within one.
+
+    Args:
+        on_crowded: Called when the stream turns out to have no blank lines between its events; from there on each line
+            of data is taken for an event.
+    """
+    texts = iter(texts)
     held: list[str] = []  # the beginning of an event
     last = ""  # its last character, or that of the event before
+    is_spaced = False  # whether there are blank lines
     for text in texts:
         if not held and last == "\r" and text:
             text, last = text.removeprefix("\n"), ""  # the second half of a line end
         end = _last_end(last + text) - len(last) if held else _last_end(text)
         if end > 0:
             held.append(text[:end])
+            is_spaced = is_spaced or "data:" in text[:end]
             yield "".join(held)
             held, last, text = [], text[end - 1], text[end:]
         if text:
             held.append(text)
             last = text[-1]
+            if not is_spaced and ("\n" in text or "\r" in text or text.startswith("data:")):
+                begun = "".join(held)
+                if is_crowded(begun):
+                    if on_crowded is not None:
+                        on_crowded()
+                    yield from whole_events(_spaced(chain([begun], texts)))
+                    return
+                is_spaced = len(begun) > _MOST_LOOKED_AT
     if held:
         yield "".join(held)
+
+
+_MOST_LOOKED_AT = 64 * 1024
+"""Characters of a first event in which a second one is looked for."""
+
+_TWO_LINES = re.compile(r"(?:^|[\r\n])data:([^\r\n]*)(?:\r\n?|\n)(?:(?:event|id|retry):[^\r\n]*(?:\r\n?|\n))*data:")
+
+
+def is_crowded(text: str) -> bool:
+    """Whether two lines of data follow each other that are two events: the first of them is a whole one."""
+    found = _TWO_LINES.search(text)
+    if found is None:
+        return False
+    try:
+        return isinstance(json.loads(found[1]), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _spaced(texts: Iterable[str]) -> Iterator[str]:
+    """Text whose lines of data are an event each, with the blank lines that it lacks."""
+    held: list[str] = []
+    for text in texts:
+        held.append(text)
+        if "\n" in text or "\r" in text:
+            *lines, rest = re.split(r"\r\n?|\n", "".join(held))
+            held = [rest]
+            yield "".join(f"{line}\n\n" if line.startswith("data:") else f"{line}\n" for line in lines if line)
+    yield "".join(held)
 
 
 def _last_end(text: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import httpx
 
 from llmvision_magic.backends.wire import error_mapping, retries, server_errors
+from llmvision_magic.backends.wire.response_body import tells_kind
 from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
 from llmvision_magic.backends.wire.stream_decoder import LARGEST_EVENT
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
@@ -108,12 +109,14 @@ class Exchange:
             call.go_on()
 
     def head(self) -> bytes:
-        """The body from its first character that is not blank, as far as it has come; iterating begins there."""
+        """The body from its first character that is not blank, until it tells its kind; iterating begins there."""
+        head = b""
         for chunk in self:
-            self._head = chunk.removeprefix(b"\xef\xbb\xbf").lstrip()
-            if self._head:
+            head = (head + chunk).removeprefix(b"\xef\xbb\xbf").lstrip()
+            if tells_kind(head):
                 break
-        return self._head
+        self._head = head
+        return head
 
     def body(self, limit: int = LARGEST_EVENT) -> bytes:
         """The rest of the body.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from llmvision_magic.backends.wire import server_errors
-from llmvision_magic.backends.wire.server_messages import Server, first_words, parsed
+from llmvision_magic.backends.wire.server_messages import Server, first_words, parsed, unlisted
 
 if TYPE_CHECKING:
     from llmvision_magic.errors import BadResponse
@@ -13,26 +14,33 @@ if TYPE_CHECKING:
 Kind = Literal["events", "json", "other"]
 
 
-def kind_of(content_type: str, head: bytes) -> Kind:
-    """What an answer is, by its first character, then by its declared type.
+_FIRST_FIELD = re.compile(rb"(?:data|event|id|retry|error)?:")
 
-    Servers that do not stream answer JSON to a request for a stream, some declare events as plain text, and some put
-    a JSON error under the type of an event stream.
+
+def kind_of(content_type: str, head: bytes) -> Kind:
+    """What an answer is, by how it begins, then by its declared type.
+
+    Servers that do not stream answer JSON to a request for a stream, some declare events as plain text, JSON or a page,
+    and some put a JSON error under the type of an event stream.
 
     Args:
         content_type: The header's value; may be empty.
-        head: The body's first bytes, from the first one that is not blank.
+        head: The body's first bytes, from the first one that is not blank; see `tells_kind`.
     """
     if head[:1] in (b"{", b"["):
         return "json"
+    if _FIRST_FIELD.match(head):
+        return "events"
     if head[:1] == b"<" or "html" in content_type:
         return "other"
     if "text/event-stream" in content_type:
         return "events"
-    if "json" in content_type:
-        return "json"
-    # The fields an event can begin with: data, event, id, retry, and a comment's colon.
-    return "events" if head[:1] in (b"d", b"e", b"i", b"r", b":") else "other"
+    return "json" if "json" in content_type else "other"
+
+
+def tells_kind(head: bytes) -> bool:
+    """Whether so much of a body is enough to tell what it is: its first field's name and the colon, if it has one."""
+    return head[:1] in (b"{", b"[", b"<") or len(head) >= len(b"event:") or b":" in head or b"\n" in head
 
 
 def json_object(body: bytes, server: Server) -> dict[str, object]:
@@ -42,7 +50,7 @@ def json_object(body: bytes, server: Server) -> dict[str, object]:
         BadResponse: It is something else.
     """
     try:
-        value = parsed(body)
+        value = unlisted(parsed(body))
     except ValueError as error:
         raise not_json(body, server) from error
     if not isinstance(value, dict):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from llmvision_magic.backends.wire.server_messages import LONGEST_PAGE_QUOTE, Server, error_object, message_in
+from llmvision_magic.backends.wire.server_messages import (
+    LONGEST_PAGE_QUOTE,
+    Server,
+    error_object,
+    mapping,
+    message_in,
+)
 from llmvision_magic.errors import (
     BadResponse,
     ChatError,
@@ -27,7 +33,7 @@ _CONTEXT_SIZE = r"(?i)(?:context (?:length|size|window)[^\d.;]{0,30}|n_ctx\D{0,5
 _PROMPT_SIZE = r"(?i)(?:resulted in|requested|you sent|prompt is|prompt has|request has|request \()\D{0,20}(\d[\d,]*)"
 _NO_IMAGES = r"(?i)\bimages?\b.*\bnot support"
 """How llama.cpp says it, with a status that promises that it may go better later."""
-_BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy"
+_BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy|insufficient_system_resource"
 
 
 def from_status(
@@ -109,7 +115,7 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
         server: Who sent it.
         after_text: Whether text of the reply had arrived; then the reply is cut, whatever the error.
     """
-    said = server.quoted(value if isinstance(value, str) else message_in(value))
+    said = server.quoted(message_in(value))
     words = said.rstrip(".") or "an error without a message"
     if after_text:
         return ReplyCut(f"The reply was cut; the server said: {words}. {KEPT}")
@@ -172,5 +178,39 @@ def not_a_reply(what: str, body: str, server: Server) -> BadResponse:
 
 
 def is_error(value: Mapping[str, object]) -> bool:
-    """Whether a JSON object in the place of a reply is an error: `{"error": …}`, or one that calls itself so."""
-    return bool(value.get("error")) or value.get("object") == "error"
+    """Whether a JSON object in the place of a reply is an error, in one of the forms that servers have for it.
+
+    `{"error": …}` is one whatever stands beside it. `{"detail": …}`, `{"code": …, "message": …}` and the like are one
+    where no part of a reply is there.
+    """
+    if value.get("error") or value.get("object") == "error":
+        return True
+    return not value.get("choices") and _tells_of_an_error(value)
+
+
+def _tells_of_an_error(value: Mapping[str, object]) -> bool:
+    get = value.get
+    if get("object") in ("chat.completion", "chat.completion.chunk"):
+        return False
+    if get("type") == "error" or get("status") == "error":
+        return True
+    codes = (get("code"), get("error_code"), get("errcode"), mapping(get("base_resp")).get("status_code"))
+    is_named = any(code not in _FINE for code in codes) or get("success") is False or "detail" in value
+    return (is_named or bool(get("errors"))) and bool(message_in(value))
+
+
+_FINE: Collection[object] = [None, 0, 200, "", "0", "200", "ok", "OK", "success", "Success"]  # codes of no error
+
+
+def error_words(data: str) -> str | None:
+    """What follows "error:" in the data of an event that is no JSON; None where it does not begin so."""
+    found = re.match(r"\s*\[?error\]?\s*(?::\s*|-\s+|\s|$)", data[:100], re.IGNORECASE)
+    return None if found is None else data[found.end() :].strip() or data.strip()
+
+
+def from_finish_reason(reason: str, server: Server, *, after_text: bool) -> ChatError:
+    """What a finish reason means that says that the reply broke off; `after_text` as of `from_error_object`."""
+    said = f"finish reason “{server.quoted(reason, 40)}”"
+    if after_text:
+        return ReplyCut(f"The reply was cut: the server ended it with the {said}. {KEPT}")
+    return from_error_object({"error": {"message": said, "code": reason}}, server, after_text=False)

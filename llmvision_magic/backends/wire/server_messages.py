@@ -67,29 +67,45 @@ def mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
+def unlisted(value: object) -> object:
+    """What a list of one holds: some gateways put an error object into a list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def error_object(value: object) -> Mapping[str, object]:
     """The object that describes the error: `{"error": {…}}`, or the answer itself."""
-    return mapping(mapping(value).get("error")) or mapping(value)
+    answer = mapping(unlisted(value))
+    return mapping(answer.get("error")) or mapping(answer.get("base_resp")) or answer
 
 
 def message_in(value: object) -> str:
     """The server's own message in a JSON answer: "" when it has none."""
-    answer = mapping(value)
-    error = answer.get("error")
-    for candidate in (mapping(error).get("message"), error, answer.get("message"), answer.get("detail")):
-        if text := _text_of(candidate):
-            return text
-    return _text_of(mapping(error).get("detail"))
-
-
-def _text_of(value: object) -> str:
-    """A message: a text, or a list of texts and of objects with `msg` (as validators report them)."""
+    value = unlisted(value)
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, list):
-        parts = [_text_of(part) or _text_of(mapping(part).get("msg") or mapping(part).get("message")) for part in value]
-        return "; ".join(part for part in parts if part)
+    answer = mapping(value)
+    error = answer.get("error")
+    own = mapping(error).get("message")
+    for candidate in (own, error, *(answer.get(name) for name in _MESSAGES), answer.get("base_resp")):
+        if text := _text_of(candidate):
+            return text
     return ""
+
+
+_MESSAGES = ("message", "detail", "msg", "error_msg", "error_message", "errmsg", "errors")
+_INNER = ("message", "msg", "status_msg", "detail")
+
+
+def _text_of(value: object, depth: int = 4) -> str:
+    """A message: a text, an object that holds one, or a list of these (as validators report them)."""
+    if isinstance(value, str):
+        return value.strip()
+    if depth == 0:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_text_of(part, depth - 1) for part in value)))
+    texts = (_text_of(mapping(value).get(name), depth - 1) for name in _INNER)
+    return next(filter(None, texts), "")
 
 
 def first_words(body: bytes) -> str:

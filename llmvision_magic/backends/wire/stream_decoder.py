@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire import server_errors
 from llmvision_magic.backends.wire.chat_completion import StreamedCompletion
-from llmvision_magic.backends.wire.event_stream import Shape, end_of_event, read_events, whole_events
+from llmvision_magic.backends.wire.event_stream import Shape, end_of_event, is_crowded, read_events, whole_events
 from llmvision_magic.errors import ChatError, ReplyCut
 from llmvision_magic.messages import Delta
 
@@ -28,12 +28,15 @@ new into each."""
 
 _SAMPLE = "a text that is not in an event"
 
+_SIGNS_OF_LIFE = frozenset({"ping", "pong", "keepalive", "keep-alive", "keep_alive", "heartbeat"})
+
+CROWDED = "The server sends no blank lines between its events, as it should; each line was taken for one."
+
 
 class StreamDecoder:
     """Decodes one streamed reply. Dies with it.
 
     Attributes:
-        finished: Every choice has told why it ended; nothing more is needed, the usage and the end mark may follow.
         ended: The end mark was read.
     """
 
@@ -47,7 +50,6 @@ class StreamDecoder:
             choices: How many completions were asked for.
             on_event: Called after events have come, before their deltas are handed out.
         """
-        self.finished = False
         self.ended = False
         self._chunks = chunks
         self._server = server
@@ -59,6 +61,11 @@ class StreamDecoder:
         self._shape_of: tuple[int, object] = (0, None)  # its index and its id
         self._lessons = LESSONS
 
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has told why it ended: nothing more is needed, the usage and the end mark may follow."""
+        return self._completion.finished
+
     def deltas(self) -> Iterator[Delta]:
         """The deltas that say something, in order.
 
@@ -68,7 +75,21 @@ class StreamDecoder:
             RequestRefused: An error object came before any text; a subclass if it fits one.
         """
         completion = self._completion
-        for text in whole_events(self._guarded()):
+        try:
+            yield from self._pieces()
+        except ChatError as error:
+            # All choices had ended: what broke or stayed silent then was only the way to the end mark.
+            if completion.error or not completion.has_ended:
+                raise
+            if not completion.finished and isinstance(error, ReplyCut):
+                completion.remark(str(error).removesuffix(f" {server_errors.KEPT}"))
+        else:
+            self._check_end()
+        yield from completion.end(self._server)
+
+    def _pieces(self) -> Iterator[Delta]:
+        completion = self._completion
+        for text in whole_events(self._guarded(), self._crowded):
             place = 0
             while place < len(text) and not self.ended:
                 if self._shape is not None and not completion.halves and self._shape_of[1] == completion.id:
@@ -89,11 +110,9 @@ class StreamDecoder:
                 place = end
             if self.ended:
                 break
-        self._check_end()
 
     def _decoded_events(self, text: str) -> Iterator[Delta]:
         """The deltas of these events, each of which is parsed."""
-        completion, on_event = self._completion, self._on_event
         for event in read_events(text):
             data = event.data
             if len(data) < _SHORTEST_CHUNK or data.isspace():
@@ -106,26 +125,56 @@ class StreamDecoder:
             try:
                 value = _json(data)
             except (ValueError, RecursionError) as error:
-                if event.event == "error":
-                    raise server_errors.from_error_object(data, self._server, after_text=completion.has_text) from None
-                if self._exhausted:
-                    return  # the line was cut in the middle of this event
-                raise self._broken("an event that is not JSON", data) from error
-            if event.event == "error" or (isinstance(value, dict) and server_errors.is_error(value)):
-                raise server_errors.from_error_object(value, self._server, after_text=completion.has_text)
-            if not isinstance(value, dict):
-                raise self._broken("an event that is no JSON object", data)
-            self._pending = 0
-            if (delta := completion.try_plain(value)) is not None:
-                if self._lessons:
-                    self._learn(text, delta)
-                on_event()
-                yield delta
+                yield from self._without_json(event.event, data, error)
                 continue
-            deltas = completion.deltas(value)
-            self.finished = completion.finished
-            on_event()
-            yield from deltas
+            if "error" in event.event.lower():
+                raise self._error(value)
+            for one in value if isinstance(value, list) else (value,):
+                if isinstance(one, dict):
+                    yield from self._decoded(one, text)
+                elif isinstance(one, str) and (words := server_errors.error_words(one)):
+                    raise self._error(words)
+                else:
+                    self._heard()  # a sign of life: null, true, a number
+
+    def _decoded(self, value: dict[str, object], text: str) -> Iterator[Delta]:
+        """The deltas of one chunk; `text` is its event, where that is looked at."""
+        completion = self._completion
+        if server_errors.is_error(value):
+            # An end or some text may stand beside it; where the reply had ended before, nothing of it is missing.
+            completion.error = None if completion.has_ended else value
+            yield from completion.deltas(value)
+            raise self._error(value)
+        if (delta := completion.try_plain(value)) is not None:
+            if self._lessons:
+                self._learn(text, delta)
+            self._heard()
+            yield delta
+            return
+        deltas = completion.deltas(value)
+        self._heard()
+        yield from deltas
+        if completion.error:
+            raise self._error({"error": completion.error})
+
+    def _without_json(self, name: str, data: str, error: Exception) -> Iterator[Delta]:
+        """What an event is whose data is no JSON: an error in words, several events, a sign of life, or broken."""
+        if "error" in name.lower():
+            raise self._error(data) from None
+        if words := server_errors.error_words(data):
+            try:
+                raise self._error(_json(words)) from None
+            except (ValueError, RecursionError):
+                raise self._error(words) from None
+        if "\n" in data and is_crowded(f"data:{data}".replace("\n", "\ndata:")):
+            self._crowded()
+            yield from self._decoded_events("".join(f"data:{line}\n\n" for line in data.split("\n")))
+        elif self._exhausted:
+            return  # the line was cut in the middle of this event
+        elif data.strip().lower() in _SIGNS_OF_LIFE or (name not in ("", "message") and '"choices"' not in data):
+            self._heard()
+        else:
+            raise self._broken("an event that is not JSON", data) from error
 
     def _learn(self, text: str, delta: Delta) -> None:
         """Take the shape of an event that was read, so that the next ones need not be parsed.
@@ -146,7 +195,7 @@ class StreamDecoder:
         except (ValueError, RecursionError):
             return None
         name, value = found[0] if len(found) == 1 else ("error", None)
-        return self._completion.try_plain(value) if name != "error" and isinstance(value, dict) else None
+        return self._completion.try_plain(value) if "error" not in name.lower() and isinstance(value, dict) else None
 
     def _guarded(self) -> Iterator[str]:
         """The text; an event without end is refused, the last event is completed."""
@@ -166,6 +215,12 @@ class StreamDecoder:
         self._pending = 0
         self._on_event()
 
+    def _crowded(self) -> None:
+        self._completion.remark(CROWDED)
+
+    def _error(self, value: object) -> ChatError:
+        return server_errors.from_error_object(value, self._server, after_text=self._completion.has_text)
+
     def _broken(self, what: str, data: str) -> ChatError:
         if self._completion.has_text:
             return ReplyCut(f"The reply was cut: the server sent {what}. {server_errors.KEPT}")
@@ -174,7 +229,7 @@ class StreamDecoder:
     def _check_end(self) -> None:
         if self.ended and not self._completion.seen:
             raise server_errors.not_a_reply("an event stream without any choice", "", self._server)
-        if not self.ended and not self.finished:
+        if not self.ended and not self._completion.has_ended:
             raise ReplyCut(
                 f"The reply was cut: the stream ended without end mark and without finish reason. {server_errors.KEPT}"
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ReplyCut
+from llmvision_magic.finish_reasons import empty_words
 from llmvision_magic.messages import Delta, Reply, ReplyBuilder
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def whole_reply(events: Iterable[Delta | Retrying], stop: Stop | None) -> Reply:
         error.reply = builder.reply("cut", str(error), time.monotonic() - start)
         raise
     seconds = time.monotonic() - start
-    if stop is not None and stop.is_set and not builder.finish_reasons:
+    if stop is not None and stop.is_set and not builder.has_ended:
         return builder.reply("interrupted", stop.reason, seconds=seconds)
+    if builder.is_blank:
+        return builder.reply("failed", empty_words(builder.finish_reasons.get(0)), seconds=seconds)
     return builder.reply(seconds=seconds)

@@ -93,7 +93,7 @@ class BranchHandlers:
                 if self.session.journal.other_kernels.arrives_elsewhere(conversation, turn.id)
                 else "The last reply is still arriving; `%chat stop` ends it."
             )
-        if turn is None or turn.is_whole or not turn.text:
+        if turn is None or turn.is_whole or turn.is_blank:
             asked = conversation.last_asked()
             if asked is not None and asked.id != conversation.head:
                 raise InvalidInput(

@@ -25,7 +25,7 @@ def history_page(conversation: Conversation, context_tokens: int | None) -> str:
         return f"{title}: no turns yet." + (f"\n\n{others}" if elsewhere else "")
     parts = [title, *(_turn_page(number, turn) for number, turn in enumerate(turns, 1))]
     notes = [*_left_out(turns, context_tokens), *([others] if elsewhere else [])]
-    if turns[-1].text and turns[-1].status != "partial" and not turns[-1].is_whole:
+    if not turns[-1].is_blank and turns[-1].status != "partial" and not turns[-1].is_whole:
         notes.insert(0, "`%chat continue` goes on with the last reply.")
     return "\n\n".join([*parts, *(["---", *notes] if notes else [])])
 
@@ -35,7 +35,7 @@ def _left_out(turns: list[Turn], context_tokens: int | None) -> list[str]:
     left_out = turns[-1].left_out
     if not left_out:
         return []
-    sent = [number for number, turn in enumerate(turns[:-1], 1) if turn.text and not turn.excluded][:left_out]
+    sent = [number for number, turn in enumerate(turns[:-1], 1) if not turn.is_blank and not turn.excluded][:left_out]
     if not sent:  # what a file says need not fit what is here
         return []
     which = f"turn {sent[0]} was" if len(sent) == 1 else f"turns {sent[0]} to {sent[-1]} were"
@@ -58,7 +58,7 @@ def _marks(turn: Turn) -> list[str]:
         return [f"*still arriving* {turn.reason}".rstrip()]
     marks = [f"*{turn.status}*"] if turn.status != "complete" else []
     marks += [turn.reason] if turn.reason else []
-    marks += ["*Not sent along: it has no text.*"] if not turn.text else []
+    marks += ["*Not sent along: it has no text.*"] if turn.is_blank else []
     marks += ["*Not sent along: left out in the panel.*"] if turn.excluded else []
     return [" ".join(marks)] if marks else []
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def reply_of(turn: Turn) -> Reply:
-    """A turn's reply, as it was shown."""
+    """A turn's reply, as it was shown; its log probabilities are not kept, see `Reply`."""
     return Reply(turn.text, turn.model, turn.finish_reason, turn.usage, status=turn.status, notice=turn.reason)
 
 

@@ -120,6 +120,23 @@ def test_reply_that_broke_is_cut_and_goes_on(kernel, chat_server, name):
     assert kernel.run("%chat continue").status == "error"  # it is whole now
 
 
+def test_reply_that_breaks_again_and_again_goes_on_each_time(kernel, chat_server):
+    """With what came in between; where nothing came, it stands as it was."""
+    chat_server.script(
+        stream(sse("Half "), sse("of"), sse(finish="network_error"), done()),
+        stream(sse(" the"), event({"error": {"message": "no slot left"}})),
+        stream(sse(role="assistant"), sse(finish="abort"), done()),
+        stream(IN_STREAM["llama.cpp's field"]),
+        text_stream(REST),
+    )
+    kernel.run("%%chat\nHello")
+    assert kernel.run("%chat continue").only.plain == HALF
+    for _ in range(2):
+        assert kernel.run("%chat continue").only.kind == "error"
+        assert messages(chat_server) == [("user", "Hello"), ("assistant", HALF)]
+    assert kernel.ok("%chat continue").only.plain == HALF + REST
+
+
 def test_break_is_a_break_in_a_whole_answer_too(kernel, chat_server):
     """With `--no-stream`."""
     chat_server.script(reply(HALF, finish="network_error"), reply(REST))

@@ -331,6 +331,7 @@ NO_CHUNKS = {
     "empty object": "data: {}\n\n",
     "event of another name": "event: ping\ndata: 2026-01-01T00:00:00\n\n",
     "JSON of another name": 'event: status\ndata: {"queue": 3, "message": "waiting", "code": 0}\n\n',
+    "words of another name": 'event: progress\ndata: {"detail": "loading", "code": 3, "message": "loading"}\n\n',
     "broken JSON of another name": "event: metrics\ndata: {oops\n\n",
     "word": "data: ping\n\n",
     "field of no name": "nonsense: 1\n\n",
@@ -401,6 +402,31 @@ def test_error_in_any_form_is_told_in_the_servers_words(name, end):
         text, error = lead(sse("Hel") + sse("lo") + form + end)
         assert (text, type(error)) == ("Hello", ReplyCut)
         assert "the server said: it broke." in str(error)
+
+
+@pytest.mark.parametrize("name", [name for name, form in ERRORS.items() if form.startswith(("data: {", "data: [{"))])
+def test_error_in_place_of_a_whole_answer_is_told_in_the_servers_words(name):
+    """In the same forms."""
+    with pytest.raises(RequestRefused, match="it broke"):
+        whole_deltas(ERRORS[name].removeprefix("data: ").encode(), SERVER)
+
+
+def test_error_in_a_choice_of_a_whole_answer_keeps_its_text():
+    """The text first, then the cut."""
+    choice = {"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop", "error": {"message": "it broke"}}
+    texts = []
+    with pytest.raises(ReplyCut, match="it broke"):
+        texts.extend(delta.text for delta in whole_deltas(json.dumps(completion(choices=[choice])).encode(), SERVER))
+    assert texts == ["Hello"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"code": 0, "message": "ok"}, {"base_resp": {"status_code": 0}}, {"id": "1", "detail": None}, {"usage": None}],
+)
+def test_object_that_tells_of_no_error_is_none(value):
+    """Some servers say in each event that all is well."""
+    assert built(decode((event(value) + sse("a") + event(value) + sse(finish="stop")).encode())).text == "a"
 
 
 def test_text_that_speaks_of_errors_is_text():

@@ -73,7 +73,7 @@ def whole_events(texts: Iterable[str], on_crowded: Callable[[], None] | None = N
         yield "".join(held)
 
 
-_MOST_LOOKED_AT = 64 * 1024
+_MOST_LOOKED_AT = 16 * 1024
 """Characters of a first event in which a second one is looked for."""
 
 _TWO_LINES = re.compile(r"(?:^|[\r\n])data:([^\r\n]*)(?:\r\n?|\n)(?:(?:event|id|retry):[^\r\n]*(?:\r\n?|\n))*data:")

@@ -113,6 +113,7 @@ class StreamDecoder:
 
     def _decoded_events(self, text: str) -> Iterator[Delta]:
         """The deltas of these events, each of which is parsed."""
+        completion = self._completion
         for event in read_events(text):
             data = event.data
             if len(data) < _SHORTEST_CHUNK or data.isspace():
@@ -127,35 +128,41 @@ class StreamDecoder:
             except (ValueError, RecursionError) as error:
                 yield from self._without_json(event.event, data, error)
                 continue
-            if "error" in event.event.lower():
+            if event.event and "error" in event.event.lower():
                 raise self._error(value)
-            for one in value if isinstance(value, list) else (value,):
-                if isinstance(one, dict):
-                    yield from self._decoded(one, text)
-                elif isinstance(one, str) and (words := server_errors.error_words(one)):
-                    raise self._error(words)
-                else:
-                    self._heard()  # a sign of life: null, true, a number
+            if not isinstance(value, dict):
+                yield from self._without_object(value)
+            elif event.event not in ("", "message") and not value.get("choices") and not value.get("error"):
+                self._heard()  # the state of a queue, a measure: nothing of the reply
+            elif not server_errors.is_error(value) and (delta := completion.try_plain(value)) is not None:
+                if self._lessons:
+                    self._learn(text, delta)
+                self._heard()
+                yield delta
+            else:
+                yield from self._chunk(value)
 
-    def _decoded(self, value: dict[str, object], text: str) -> Iterator[Delta]:
-        """The deltas of one chunk; `text` is its event, where that is looked at."""
+    def _chunk(self, value: dict[str, object]) -> Iterator[Delta]:
+        """The deltas of any chunk, and the error that it is or that stands in it."""
         completion = self._completion
-        if server_errors.is_error(value):
-            # An end or some text may stand beside it; where the reply had ended before, nothing of it is missing.
-            completion.error = None if completion.has_ended else value
-            yield from completion.deltas(value)
-            raise self._error(value)
-        if (delta := completion.try_plain(value)) is not None:
-            if self._lessons:
-                self._learn(text, delta)
-            self._heard()
-            yield delta
-            return
+        is_error, had_ended = server_errors.is_error(value), completion.has_ended
         deltas = completion.deltas(value)
+        if is_error and not had_ended:  # else nothing of the reply is missing
+            completion.error = value
         self._heard()
-        yield from deltas
-        if completion.error:
-            raise self._error({"error": completion.error})
+        yield from deltas  # an end or some text may stand beside an error
+        if is_error or completion.error:
+            raise self._error(value if is_error else {"error": completion.error})
+
+    def _without_object(self, value: object) -> Iterator[Delta]:
+        """What an event is whose JSON is no object: a list of chunks, an error in words, a sign of life."""
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, dict):
+                yield from self._chunk(one)
+            elif isinstance(one, str) and (words := server_errors.error_words(one)):
+                raise self._error(words)
+            else:
+                self._heard()
 
     def _without_json(self, name: str, data: str, error: Exception) -> Iterator[Delta]:
         """What an event is whose data is no JSON: an error in words, several events, a sign of life, or broken."""

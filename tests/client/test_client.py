@@ -12,6 +12,7 @@ from support.servers.scripting import (
     close,
     completion,
     done,
+    event,
     failure,
     json_answer,
     reply,
@@ -27,7 +28,7 @@ from support.servers.scripting import (
 import llmvision_magic
 from llmvision_magic import ChatClient, Reply, errors
 from llmvision_magic.backends.connections import close_shared
-from llmvision_magic.messages import Message, Usage
+from llmvision_magic.messages import Message, TokenLogprob, Usage
 
 KEY = "sk-made-up-0123456789"
 
@@ -495,3 +496,54 @@ def test_environments_key_is_not_sent_to_a_dotenvs_address(chat_server, tmp_path
     with ChatClient() as client:
         client.complete("Hello")
     assert chat_server.requests()[0].headers["authorization"] == "Bearer sk-file"
+
+
+def test_logprobs_come_in_pieces_and_in_the_reply(chat_server):
+    """`stream` gives those of each piece, `complete` those of all."""
+    told = {"content": [{"token": "Yes", "logprob": -0.25, "top_logprobs": [{"token": "No", "logprob": -1.5}]}]}
+    choice = {"index": 0, "finish_reason": "stop"}
+    chat_server.script(
+        stream(event({"choices": [choice | {"delta": {"content": "Yes"}, "logprobs": told}]}), done()),
+        json_answer(completion(choices=[choice | {"message": {"content": "Yes"}, "logprobs": told}])),
+        text_stream("Yes"),
+    )
+    expected = (TokenLogprob("Yes", -0.25, (TokenLogprob("No", -1.5),)),)
+    with ChatClient(base_url=chat_server.url) as client:
+        [delta] = client.stream("Hello", param={"logprobs": True})
+        assert delta.logprobs == expected
+        reply = client.complete("Hello", param={"logprobs": True})
+        assert reply.logprobs == reply.choices[0].logprobs == expected
+        assert client.complete("Hello").logprobs is None
+
+
+def test_reply_that_the_server_broke_off_is_a_cut(chat_server):
+    """The pieces come, then the exception, which has what came."""
+    broken = stream(sse("Half"), sse(finish="network_error"), sse_usage(3, 1), done())
+    chat_server.script(broken, broken)
+    with ChatClient(base_url=chat_server.url) as client:
+        texts = []
+        with pytest.raises(errors.ReplyCut, match="network_error"):
+            texts.extend(delta.text for delta in client.stream("Hello"))
+        assert "".join(texts) == "Half"
+        with pytest.raises(errors.ReplyCut) as caught:
+            client.complete("Hello")
+    kept = caught.value.reply
+    assert (kept.text, kept.status, kept.finish_reason, kept.usage) == ("Half", "cut", "network_error", Usage(3, 1, 4))
+
+
+def test_blank_reply_has_failed_and_says_so(chat_server):
+    """A program sees it by the status."""
+    chat_server.script(reply(" \n", usage=usage_of(3, 1)), text_stream("", finish="length"))
+    with ChatClient(base_url=chat_server.url) as client:
+        blank = client.complete("Hello")
+        assert (blank.status, blank.notice) == ("failed", "The server sent an empty reply.")
+        assert blank.usage == Usage(3, 1, 4)
+        assert "limit of tokens" in client.complete("Hello").notice
+
+
+def test_what_is_odd_about_a_reply_is_in_its_notice(chat_server):
+    """It is complete all the same."""
+    chat_server.script(reply("One."))
+    with ChatClient(base_url=chat_server.url) as client:
+        got = client.complete("Hello", param={"n": 2})
+    assert (got.status, got.notice) == ("complete", "Of the choices asked for 1 of 2 came.")

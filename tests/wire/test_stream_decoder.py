@@ -530,6 +530,18 @@ def test_broken_choice_after_the_first_is_said():
     assert (reply.text, reply.notice) == ("a", "Choice 2 broke off (“error”).")
 
 
+def test_choices_nobody_asked_for_are_told_in_one_sentence():
+    """However many break off; and their counts are not added."""
+    counts = {"prompt_tokens": 1, "completion_tokens": 1}
+    choices = [
+        {"index": i, "delta": {"content": "x"}, "finish_reason": "error" if i else "stop"} for i in range(20_000)
+    ]
+    body = event({"choices": choices}) + "".join(sse(index=i, usage=counts) for i in range(2_000)) + done()
+    reply = built(decode(body.encode()))
+    assert (reply.text, reply.notice) == ("x", "Choice 2 and 19,998 more broke off (“error”).")
+    assert reply.usage == Usage(1, 1, None)
+
+
 @pytest.mark.parametrize("end", [done(), ""])
 def test_fewer_choices_than_asked_are_a_reply(end):
     """Streamed or whole."""

@@ -177,9 +177,10 @@ class StreamedCompletion:
         if 0 < len(self.seen) < self._choices:
             self.remark(f"Of the choices asked for {len(self.seen)} of {self._choices} came.")
         first = min(self._done, default=0)
-        for index, reason in sorted(self._done.items()):
-            if index != first and ending_of(reason) == "broken":
-                self.remark(f"Choice {index + 1} broke off (“{server.quoted(reason, 40)}”).")
+        broken = [index for index in sorted(self._done) if index != first and ending_of(self._done[index]) == "broken"]
+        if broken:
+            which = f"Choice {broken[0] + 1}" + (f" and {len(broken) - 1:,} more" if len(broken) > 1 else "")
+            self.remark(f"{which} broke off (“{server.quoted(self._done[broken[0]], 40)}”).")
         for sentence in self.remarks:
             yield Delta("", 0, None, None, None, *self.origin, None, sentence)
         if ending_of(self._done.get(first)) == "broken":

@@ -170,9 +170,10 @@ class StreamDecoder:
             raise self._error(data) from None
         if words := server_errors.error_words(data):
             try:
-                raise self._error(_json(words)) from None
+                value = _json(words)
             except (ValueError, RecursionError):
-                raise self._error(words) from None
+                value = None
+            raise self._error(value if isinstance(value, dict) else words) from None
         if "\n" in data and is_crowded(f"data:{data}".replace("\n", "\ndata:")):
             self._crowded()
             yield from self._decoded_events("".join(f"data:{line}\n\n" for line in data.split("\n")))

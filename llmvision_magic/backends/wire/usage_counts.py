@@ -48,7 +48,8 @@ class UsageCounter:
         if index is None:
             self._of_all.append(usage)
         else:
-            self._of_choice[index] = usage
+            # Of choices that nobody asked for there may be any number; none of them counts beside those.
+            self._of_choice[max(0, min(index, self._choices - 1))] = usage
         if not self._of_all:
             return _added(self._of_choice.values())
         return _added(self._of_all) if len(self._of_all) <= self._choices else self._of_all[-1]

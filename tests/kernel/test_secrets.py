@@ -12,7 +12,7 @@ from support.kernels import Kernel, running_kernel
 from support.secrets import places_of
 from support.servers.control import ChatServer
 from support.servers.listeners import raw_server
-from support.servers.scripting import done, failure, json_answer, reply, sse, stream
+from support.servers.scripting import done, event, failure, json_answer, reply, sse, stream
 
 KEY = "sk-unmistakable-7f3a91c2e8d4"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -86,6 +86,19 @@ def test_key_in_a_whole_reply_and_around_it_is_masked(kernel, chat_server):
     assert "model-•••" in kernel.ok("%%chat\nHello").only.html
     chat_server.script(stream(sse("Hi"), sse(finish=KEY), done()))
     kernel.run("%%chat\nHello")
+
+
+def test_key_in_log_probabilities_is_masked(kernel, chat_server):
+    """Which repeat the reply token by token."""
+    pieces = ["You sent ", KEY[:9], KEY[9:20], KEY[20:], "."]
+    chunks = [
+        {"index": 0, "delta": {"content": one}, "logprobs": {"content": [{"token": one, "logprob": -1}]}}
+        for one in pieces
+    ]
+    chat_server.script(stream(*(event({"choices": [chunk]}) for chunk in chunks), sse(finish="stop"), done()))
+    kernel.ok("%%chat -o answered --param logprobs=true\nHello")
+    assert kernel.value("answered.text") == "You sent •••."
+    assert kernel.value("[one.token for one in answered.logprobs]") == ["You sent ", "•••", "•••", "•••", "."]
 
 
 def test_key_in_the_list_of_models_is_masked(kernel, chat_server):

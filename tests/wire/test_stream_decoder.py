@@ -538,7 +538,8 @@ def test_choices_nobody_asked_for_are_told_in_one_sentence():
     ]
     body = event({"choices": choices}) + "".join(sse(index=i, usage=counts) for i in range(2_000)) + done()
     reply = built(decode(body.encode()))
-    assert (reply.text, reply.notice) == ("x", "Choice 2 and 19,998 more broke off (“error”).")
+    kept = "The server sent 20,000 choices; the first 1,000 of them are kept."
+    assert (reply.text, reply.notice) == ("x", f"{kept} Choice 2 and 19,998 more broke off (“error”).")
     assert reply.usage == Usage(1, 1, None)
 
 

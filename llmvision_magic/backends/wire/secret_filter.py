@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError
-from llmvision_magic.messages import Delta
+from llmvision_magic.messages import Delta, TokenLogprob
 from llmvision_magic.settings.secrets import MASK, PLACEHOLDERS, SHORTEST
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class SecretFilter:
                 for probe in probes:
                     if probe in window:
                         delta.text = self._pass(place, window)
+                        if delta.logprobs is not None:
+                            delta.logprobs = tuple(map(self._without_parts, delta.logprobs))
                         break
                 else:
                     place.before = window[1 - _PROBE :]
@@ -94,6 +96,13 @@ class SecretFilter:
         place.held = window[max(begin, done) :]
         place.before = window[max(position, max(begin, done) - _PROBE + 1) : max(begin, done)]
         return "".join(parts)
+
+    def _without_parts(self, one: TokenLogprob) -> TokenLogprob:
+        """A token, with its alternatives, that is no part of a secret."""
+        token = self._server.masked(one.token)
+        if len(token.strip()) >= _PROBE and any(token.strip() in secret for secret in self._secrets):
+            token = MASK
+        return TokenLogprob(token, one.logprob, tuple(map(self._without_parts, one.alternatives)))
 
     def _next(self, window: str, position: int) -> tuple[int, int] | None:
         """Where the next secret stands; the longest of those that begin there."""

@@ -43,16 +43,18 @@ FORMAT = "llmvision-magic conversation"
 VERSION = 2
 
 
-def save(conversation: Conversation, path: Path) -> None:
-    """Save a conversation with all its branches. A saved conversation that is there is replaced.
+def save(conversation: Conversation, path: Path, *, overwrite: bool = False) -> None:
+    """Save a conversation with all its branches. What was saved of the same one is replaced.
+
+    Args:
+        overwrite: Replace another saved conversation, too.
 
     Raises:
-        InvalidInput: There is a file of another kind, or the file cannot be written.
+        InvalidInput: There is a file of another kind, or another conversation that shall not be overwritten; or the
+            file cannot be written.
     """
-    if kind_at(path) == FILE and not _is_saved(path):
-        raise InvalidInput(
-            f"{shown_path(path)} is there and is no saved conversation; choose another name, so that it is not lost."
-        )
+    if kind_at(path) == FILE:
+        _check_replaceable(conversation, path, overwrite=overwrite)
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -118,9 +120,41 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _is_saved(path: Path) -> bool:
+def _check_replaceable(conversation: Conversation, path: Path, *, overwrite: bool) -> None:
+    """Raise unless the file that is there may be replaced: nothing that was said is lost unasked."""
     try:
-        document = json.loads(read_text(path))
+        there = json.loads(read_text(path))
     except (InvalidInput, ValueError, RecursionError):
+        there = None
+    shown = shown_path(path)
+    if not isinstance(there, dict) or there.get("format") != FORMAT:
+        raise InvalidInput(
+            f"{shown} is there and is no saved conversation; choose another name, so that it is not lost."
+        )
+    if overwrite or _is_earlier(conversation, there):
+        return
+    raise InvalidInput(
+        f"{shown} holds another conversation{_described(there)}; choose another name, or add `--overwrite` to replace "
+        "it."
+    )
+
+
+def _is_earlier(conversation: Conversation, there: dict[str, object]) -> bool:
+    """Whether a file holds no turn that the conversation does not hold, too. Without turns its name tells.
+
+    A turn's id is its own among those of all conversations, and stays when the file is loaded again.
+    """
+    turns = there.get("turns")
+    if turns == []:
+        return there.get("name") == conversation.name
+    if not isinstance(turns, list):
         return False
-    return isinstance(document, dict) and document.get("format") == FORMAT
+    return all(isinstance(turn, dict) and str(turn.get("id")) in conversation.turns for turn in turns)
+
+
+def _described(there: dict[str, object]) -> str:
+    """Which conversation a file holds, as the rest of a sentence; "" where it does not tell."""
+    name, turns = there.get("name"), there.get("turns")
+    if not isinstance(name, str) or not isinstance(turns, list):
+        return ""
+    return f", `{name[:60]}` with {len(turns)} turn{'' if len(turns) == 1 else 's'}"

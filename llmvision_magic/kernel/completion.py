@@ -16,7 +16,12 @@ MODELS_SECONDS = 0.5
 """Longest wait for a server's list of models, in seconds; a later Tab finds what came too late for this one."""
 
 
-AFTER_A_PATH = {"replay": ("--speed", "--else"), "load": ("-n",), "export": ("--overwrite",)}
+AFTER_A_PATH = {
+    "replay": ("--speed", "--else"),
+    "load": ("-n",),
+    "save": ("--overwrite",),
+    "export": ("--overwrite",),
+}
 """Options of the verbs that take a file."""
 
 

@@ -290,6 +290,26 @@ def test_nothing_on_disk_holds_the_key(kernel: Kernel, tmp_path: Path):
     assert [path.name for path in files if KEY.encode() in path.read_bytes()] == []
 
 
+def test_another_conversations_file_is_replaced_only_with_overwrite(kernel: Kernel, tmp_path: Path):
+    """Whichever side of the path the option stands on; what is saved of the same conversation is replaced as ever."""
+    kernel.ok("%%chat\nfirst")
+    kernel.ok("%chat save main.json")
+    kernel.ok("%%chat\nsecond")
+    assert "2 turns" in kernel.ok("%chat save main.json").plain
+    kernel.ok("%%chat -n other\nelsewhere")
+    cell = kernel.run("%chat save main.json")
+    assert "main.json holds another conversation, `main` with 2 turns" in cell.only.text
+    assert "add `--overwrite`" in cell.only.text
+    assert "first" in (tmp_path / "main.json").read_text()
+    for line in ("main.json --overwrite", "--overwrite main.json"):
+        assert "other" in kernel.ok(f"%chat save {line}").plain
+        kernel.ok("%chat use main")
+        assert "holds another conversation" in kernel.run("%chat save main.json").only.text
+        kernel.ok("%chat use other")
+    kernel.ok("%chat export --overwrite main.json")
+    assert [path.name for path in tmp_path.glob("*main*")] == ["main.json"]
+
+
 def test_save_and_load_through_the_kernel(kernel: Kernel, chat_server: ChatServer, start: Start):
     """Paths with spaces, with and without quotes; a name that is taken; another server's address stays out."""
     chat_server.script(text_stream("One."))

@@ -65,6 +65,52 @@ def test_save_overwrites_no_file_of_another_kind(conversation: Conversation, tmp
     assert path.read_text() == there
 
 
+def test_save_replaces_only_what_the_conversation_holds_itself(conversation: Conversation, tmp_path: Path):
+    """An earlier state of it, also when it was loaded in between and is called otherwise; nothing else unasked."""
+    path = tmp_path / "tutor.json"
+    save(conversation, path)
+    loaded = load(path)
+    loaded.name = "again"
+    say(loaded, "and then?", "More.")
+    save(loaded, path)
+    kept = path.read_bytes()
+    other = Conversation("tutor")
+    for _ in range(2):  # without turns, and with one of its own
+        with pytest.raises(InvalidInput, match=r"another conversation, `again` with 5 turns; .*`--overwrite`"):
+            save(other, path)
+        say(other, "Hello", "Hi.")
+    with pytest.raises(InvalidInput, match="another conversation"):
+        save(conversation, path)  # it lacks the turn that was asked in the other
+    assert path.read_bytes() == kept
+    save(other, path, overwrite=True)
+    assert load(path).turns == other.turns
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_replaced"),
+    [
+        ({"name": "tutor", "turns": [], "head": None}, True),
+        ({"name": "main", "turns": [], "head": None}, False),
+        ({"turns": "many"}, False),
+        ({"turns": [None]}, False),
+        ({"name": 5}, False),
+        ({"version": 9, "turns": {}}, False),
+    ],
+)
+def test_save_replaces_no_file_it_does_not_understand(tmp_path: Path, changed: dict[str, object], is_replaced: bool):
+    """A damaged one, one of a later version, one without turns and of another name."""
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(document(**changed)))
+    if is_replaced:
+        save(Conversation("tutor"), path)
+        return
+    with pytest.raises(InvalidInput, match=r"another conversation.*--overwrite"):
+        save(Conversation("tutor"), path)
+    assert json.loads(path.read_text()) == document(**changed)
+    save(Conversation("tutor"), path, overwrite=True)
+    assert load(path).name == "tutor"
+
+
 def test_file_that_cannot_be_written_is_one_sentence_and_leaves_nothing(conversation: Conversation, tmp_path: Path):
     """A folder that is not there, a folder in its place, no room."""
     (tmp_path / "folder.md").mkdir()

@@ -84,6 +84,7 @@ def test_files_that_fit_come_first(kernel, typed, offered):
         ("replay --speed 2 b", ["replay --speed 2 b.jsonl"]),
         ("replay b.jsonl --s", ["replay b.jsonl --speed"]),
         ("export talk.ipynb --o", ["export talk.ipynb --overwrite"]),
+        ("save c.json --o", ["save c.json --overwrite"]),
         ("load c.json -", ["load c.json -n"]),
         ("resume --f", ["resume --from"]),
         ("load nowhere", ["load nowhere"]),

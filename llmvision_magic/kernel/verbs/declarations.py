@@ -192,9 +192,10 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "save",
-        "PATH",
+        "PATH [--overwrite]",
         "Save the conversation with all its branches as a JSON file.",
         "%chat save tutor.json",
+        more="What was saved of the same conversation is replaced; the file of another one only with `--overwrite`.",
         files=(".json",),
     ),
     Verb(

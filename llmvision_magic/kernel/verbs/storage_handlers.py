@@ -22,6 +22,9 @@ SHORT_ID = 8
 """Characters of a conversation's id that are shown; `%chat resume` takes as many as tell it from all others."""
 
 
+OVERWRITE = "--overwrite"
+
+
 class StorageHandlers:
     """``do_NAME`` runs the verb NAME with the rest of its line."""
 
@@ -156,9 +159,9 @@ class StorageHandlers:
     def do_save(self, rest: str) -> None:
         from llmvision_magic.journal.saved_files import save
 
-        path = _path(rest, "save", "tutor.json")
+        path, overwrite = _path_to_write(rest, "save", "tutor.json")
         conversation = self.session.conversation()
-        save(conversation, path)
+        save(conversation, path, overwrite=overwrite)
         count = counted(len(conversation.turns), "turn")
         self.host.page(f"Conversation **{conversation.name}** ({count}) is saved as {code_span(str(path))}.")
 
@@ -182,8 +185,7 @@ class StorageHandlers:
     def do_export(self, rest: str) -> None:
         from llmvision_magic.journal.exports import export
 
-        overwrite = rest.endswith(" --overwrite")
-        path = _path(rest.removesuffix(" --overwrite"), "export", "lecture.html")
+        path, overwrite = _path_to_write(rest, "export", "lecture.html")
         conversation = self.session.conversation()
         export(conversation, path, overwrite=overwrite)
         self.host.page(f"Conversation **{conversation.name}** is exported as {code_span(str(path))}.")
@@ -197,6 +199,13 @@ def _path(given: str, verb: str, example: str) -> Path:
     if not given:
         raise InvalidInput(f"`%chat {verb}` expects the path of a file: `%chat {verb} {example}`.")
     return Path(os.path.expanduser(given))
+
+
+def _path_to_write(given: str, verb: str, example: str) -> tuple[Path, bool]:
+    """The path on a line, and whether ``--overwrite`` stands before or after it."""
+    path = given.removesuffix(OVERWRITE) if f" {given}".endswith(f" {OVERWRITE}") else given
+    path = path.removeprefix(OVERWRITE) if f"{path} ".startswith(f"{OVERWRITE} ") else path
+    return _path(path, verb, example), path != given
 
 
 def _without_address(conversation: Conversation) -> str:

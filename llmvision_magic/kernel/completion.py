@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion
 
+from llmvision_magic.kernel.execute_request import in_notebook
 from llmvision_magic.kernel.path_completion import offered_paths, typed_path
 
 if TYPE_CHECKING:
@@ -97,8 +98,10 @@ def _line_words(magics: ChatMagics, before: list[str], typed: str) -> Iterable[s
         return SETTINGS_BY_NAME
     if verb.completes == "set setting":
         return magics.session.conversation().settings
-    if verb.completes == "verb":
-        return (verb.name for verb in VERBS)
+    if verb.completes == "topic":
+        from llmvision_magic.kernel.verbs.help_pages import topics
+
+        return topics()
     return verb.completes.split()
 
 
@@ -124,9 +127,15 @@ def completions_for(magics: ChatMagics, context: CompletionContext) -> dict[str,
     paths = [] if path is None else offered_paths(path, context.line_with_cursor[context.cursor_position :])
     words = [] if paths else candidates(magics, line.lstrip())
     if path is None or words:
-        return _told(words, "magic", None)
+        return _told(words, _kind(magics, line.lstrip()), None)
     # Where there is no such file, what is typed: without any completion of ours IPython would offer its own.
     return _told(paths or [path.raw], "path", path.raw)
+
+
+def _kind(magics: ChatMagics, line: str) -> str:
+    """What is told of the words that are offered: a terminal shows it below the one that is chosen."""
+    in_terminal = not in_notebook(magics.shell)
+    return "an empty line ends the cell" if in_terminal and line.startswith("%%") else "magic"
 
 
 def _told(words: list[str], kind: str, replaced: str | None) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmvision_magic.chat.plan import TurnRequest
 from llmvision_magic.errors import Interrupted, InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import CellOptions
+from llmvision_magic.kernel.execute_request import in_notebook
 from llmvision_magic.kernel.interrupts import interrupting
 from llmvision_magic.kernel.views.page import show_page
 from llmvision_magic.stop import Stop
@@ -52,6 +53,11 @@ class KernelVerbHost:
         self._failures = failures
         self._panels = panels
         self.folder = folder
+
+    @property
+    def in_terminal(self) -> bool:
+        """Whether cells are typed into a terminal."""
+        return not in_notebook(self._shell)
 
     def settings(self, conversation: Conversation | None = None) -> Settings:
         """The values in force, without options."""

@@ -9,6 +9,10 @@ import pytest
 from support.kernels import Cell, Kernel, running_kernel
 from support.servers.scripting import delay, done, failure, json_answer, sse, stream, text_stream, wait
 
+from llmvision_magic.kernel.cells.option_parsing import parse_cell_options
+from llmvision_magic.kernel.cells.options import OPTIONS
+from llmvision_magic.kernel.verbs.help_pages import help_on
+
 
 @pytest.fixture(scope="module")
 def kernel_process(chat_server_process) -> Iterator[Kernel]:
@@ -550,6 +554,54 @@ def test_tab_completes_verbs_options_conversations_settings_and_models(kernel, c
     assert kernel.complete("%chat set max_t") == ["max_tokens"]
     assert "test-model" in kernel.complete("%%chat -m test")
     assert kernel.complete("%chat help stat") == ["status"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("-t", ["`%%chat -t, --temperature TEMPERATURE`", "%%chat -t 0.2\n", "`%chat set temperature VALUE`"]),
+        ("temperature", ["`%%chat -t, --temperature TEMPERATURE`"]),
+        ("compare", ["`%%chat --compare KEY=A,B,…`", "%%chat --compare temperature=0,0.5,1\n"]),
+        ("--compare", ["`%%chat --compare KEY=A,B,…`"]),
+        ("max_tokens", ["--max-tokens", "`LLMVISION_MAX_TOKENS`"]),
+        ("max-tokens", ["--max-tokens"]),
+        ("--no-stream", ["`%%chat --no-stream`", "`%chat set stream VALUE`"]),
+        ("dry-run", ["`%%chat --dry-run`"]),
+        ("rerun", ["replace or append", "`%chat set rerun VALUE`", "`replace`"]),
+        ("stop", ["`%chat stop [NAME or NUMBER]`", "`%%chat --stop TEXT`"]),
+        ("set temperature", ["`%chat set [KEY VALUE]`", "--temperature"]),
+        ("%%chat -a", ["%%chat -a df.describe()\n"]),
+        ("--tree", ["`%chat history [NAME] [--tree]`"]),
+        ("--overwrite", ["`%chat save", "`%chat export"]),
+        ("%%chat", ["--max-tokens", "--dry-run"]),
+    ],
+)
+def test_help_finds_options_and_settings_too(kernel, asked, shown):
+    """As they are written, and as they are called; a word that is two things shows both."""
+    page = kernel.ok(f"%chat help {asked}").plain
+    assert [one for one in shown if one not in page] == [], page
+
+
+def test_help_has_a_line_that_works_for_each_option():
+    """All that is shown as an example can be typed."""
+    for option in OPTIONS:
+        line = re.search(r"\n%%chat (.*)\n", help_on(option.flags[0]))[1]
+        assert any(flag in line.split() for flag in option.flags), line
+        parse_cell_options(line)
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("--temprature", "`temperature`"), ("comapre", "`compare`"), ("histori", "`history`")]
+)
+def test_help_names_the_nearest_of_all_there_is(kernel, asked, hint):
+    """Verbs and options."""
+    assert f"`{asked}`. Did you mean {hint}?" in kernel.run(f"%chat help {asked}").only.text
+
+
+def test_help_is_offered_by_tab(kernel):
+    """What can be asked about."""
+    assert kernel.complete("%chat help --comp") == ["--compare"]
+    assert kernel.complete("%chat help valu") == ["value_limit"]
 
 
 def test_help_is_made_from_the_declarations(kernel):

@@ -337,7 +337,18 @@ def test_pages_are_readable(ipython, chat_server):
     help_lines = ipython.run("%chat help").splitlines()
     assert any("--max-tokens" in line for line in help_lines)
     assert any("%chat status" in line for line in help_lines)
+    assert "In a terminal an empty line ends the cell" in " ".join(" ".join(help_lines).split())
     assert max(map(len, help_lines)) <= COLUMNS
+
+
+def test_tab_says_how_a_cell_ends(ipython):
+    """An empty line ends it, which nobody can guess."""
+    ipython.run("print('\\n' * 30)")  # nothing else is on the screen
+    ipython.write("%%chat --\t")
+    ipython.until(lambda: "--temperature" in ipython.visible)
+    ipython.write("\t")  # the first of them is chosen, and what is told of it stands below
+    ipython.until(lambda: "an empty line ends the cell" in ipython.visible)
+    ipython.write("\x15")  # Ctrl-U: nothing is typed
 
 
 def test_branches_by_verbs(ipython, chat_server):

@@ -73,6 +73,11 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--background",), "", "Go on at once; the reply streams into the cell, `%chat stop` ends it."),
 )
 
+ENDS_IN_TERMINAL = (
+    "In a terminal an empty line ends the cell: press Enter three times after the prompt, or Esc and then Enter."
+)
+"""What no front end of notebooks needs."""
+
 EXPRESSIONS = ("-a", "--attach", "-i", "--image")
 """Options whose value is Python: quotes inside it are its own."""
 
@@ -91,7 +96,11 @@ def options_markdown() -> str:
 
 def options_plain() -> str:
     """All options as plain text, for ``%%chat?``."""
-    lines = ["Ask a language model: options on the line of %%chat, the prompt in the lines below it.", ""]
+    lines = [
+        "Ask a language model: options on the line of %%chat, the prompt in the lines below it.",
+        ENDS_IN_TERMINAL,
+        "",
+    ]
     for option in OPTIONS:
         lines.append(f"  {', '.join(option.flags)} {option.value}".rstrip())
         lines.append(f"      {option.help}{' May be repeated.' if option.repeatable else ''}")

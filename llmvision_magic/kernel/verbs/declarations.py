@@ -222,7 +222,7 @@ VERBS: tuple[Verb, ...] = (
         files=(".jsonl",),
     ),
     Verb("live", "", "Let requests go to the model again: end recording and replaying.", "%chat live"),
-    Verb("help", "[VERB]", "Show this.", "%chat help set", "verb"),
+    Verb("help", "[VERB or OPTION]", "Show this, or what there is to know of one.", "%chat help --compare", "topic"),
 )
 
 PLANNED = ("doctor",)
@@ -253,25 +253,19 @@ def verbs_markdown() -> str:
     """All verbs as a Markdown table."""
     rows = ["| verb | what it does |", "| --- | --- |"]
     for verb in VERBS:
-        usage = " ".join(["%chat", verb.name, verb.arguments]).strip().replace("|", "\\|")  # inside a table
+        usage = verb_usage(verb).replace("|", "\\|")  # inside a table
         rows.append(f"| `{usage}` | {verb.help} |")
     return "\n".join(rows)
 
 
-def verb_help(name: str) -> str:
-    """One verb with its example.
-
-    Raises:
-        InvalidInput: There is no such verb.
-    """
-    verb, _ = split_verb(name)
-    heading = f"**`{' '.join(['%chat', verb.name, verb.arguments]).strip()}`**: {verb.help}"
-    return f"{heading}\n\n```\n{verb.example}\n```" + (f"\n\n{verb.more}" if verb.more else "")
+def verb_usage(verb: Verb) -> str:
+    """How it is written."""
+    return " ".join(["%chat", verb.name, verb.arguments]).strip()
 
 
 def verbs_plain() -> str:
     """All verbs as plain text, for ``%chat?``."""
     lines = ["Conversations with a language model. %chat alone shows the status.", ""]
     for verb in VERBS:
-        lines += [f"  {' '.join(['%chat', verb.name, verb.arguments]).strip()}", f"      {verb.help}"]
+        lines += [f"  {verb_usage(verb)}", f"      {verb.help}"]
     return "\n".join(lines)

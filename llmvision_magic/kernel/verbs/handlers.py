@@ -12,8 +12,9 @@ from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import parse_cell_options, split_line
 from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.kernel.verbs.branch_handlers import BranchHandlers
-from llmvision_magic.kernel.verbs.declarations import split_verb, verb_help
-from llmvision_magic.kernel.verbs.pages import help_page, shown_setting, status_page, usage_page
+from llmvision_magic.kernel.verbs.declarations import split_verb
+from llmvision_magic.kernel.verbs.help_pages import help_on, help_page
+from llmvision_magic.kernel.verbs.pages import shown_setting, status_page, usage_page
 from llmvision_magic.kernel.verbs.recording_handlers import RecordingHandlers
 from llmvision_magic.kernel.verbs.storage_handlers import StorageHandlers
 from llmvision_magic.settings.declarations import setting_named
@@ -197,10 +198,7 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         self.host.page(f"The key for {server} is kept {keys.keep(secret, server)}.")
 
     def do_help(self, rest: str) -> None:
-        if rest:
-            self.host.page(verb_help(rest))
-            return
-        self.host.page(help_page())
+        self.host.page(help_on(rest) if rest else help_page(in_terminal=self.host.in_terminal))
 
 
 def _unquoted(text: str) -> str:

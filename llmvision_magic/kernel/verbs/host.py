@@ -21,6 +21,10 @@ class VerbHost(Protocol):
     def folder(self) -> Path:
         """The notebook's folder."""
 
+    @property
+    def in_terminal(self) -> bool:
+        """Whether cells are typed into a terminal."""
+
     def settings(self, conversation: Conversation | None = None) -> Settings:
         """The values in force, without options."""
 

@@ -1,4 +1,4 @@
-"""Pages of ours, written in Markdown: status, usage, help."""
+"""Pages of ours, written in Markdown: status, usage."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_
 from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.kernel.cells.options import options_markdown
 from llmvision_magic.kernel.markdown import code_span, counted
-from llmvision_magic.kernel.verbs.declarations import verbs_markdown
 from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
 from llmvision_magic.settings.environment import Value
 from llmvision_magic.settings.secrets import without_known_secrets
@@ -24,14 +22,6 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.session import Session
     from llmvision_magic.journal import Journal
     from llmvision_magic.settings.layers import Settings
-
-
-def help_page() -> str:
-    """Everything there is, on one page of Markdown."""
-    return (
-        "Write `%%chat` in the first line of a cell and the prompt below it.\n\n"
-        f"**Options of `%%chat`**\n\n{options_markdown()}\n\n**Verbs of `%chat`**\n\n{verbs_markdown()}"
-    )
 
 
 def status_page(session: Session, settings: Settings) -> str:

@@ -176,6 +176,11 @@ class Reply:
         return self.text
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the model had said all of it."""
+        return self.status == "complete" and self.finish_reason != "length"
+
+    @property
     def code_blocks(self) -> list[CodeBlock]:
         """The fenced code blocks of the text, in order."""
         return list(HOOKS.reply_display().code_blocks(self.text))

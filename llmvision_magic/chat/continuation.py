@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from llmvision_magic.chat.plan import TurnRequest
 
 LEAST_OVERLAP = 12
 """Characters that a repetition has at least, unless it is two words: less may be meant, as in "1, 1, 1"."""
@@ -10,6 +14,20 @@ LEAST_OVERLAP = 12
 # As texts: few replies go on.
 _WORDS = r"[^\W\d_]+\W+[^\W\d_]+"
 _SENTENCE_ENDS = r"\w[.!?:;,]\Z"
+
+
+class UnfinishedReply(NamedTuple):
+    """A reply that is not whole and stands in no history.
+
+    Attributes:
+        ask: What was asked.
+        text: What there is of it.
+        place: Where the session stood then: a conversation, and the turn that was asked last in it.
+    """
+
+    ask: TurnRequest
+    text: str
+    place: tuple[str, str | None]
 
 
 class ContinuationJoiner:

@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
         format: How the reply is used.
         offer: The cell that its code makes, where that was asked for.
         way_back: What to type to go back to them.
+        way_on: What to type to go on with a reply that is not whole; "" where nothing does.
         error: The exception to raise; None when the reply ended well.
         parent: Id of the turn before; None at a beginning.
         system: The system prompt that was sent.
@@ -48,6 +49,7 @@ class Outcome(NamedTuple):
     format: Format = "markdown"
     offer: NewCell | None = None
     way_back: str = ""
+    way_on: str = ""
     error: BaseException | None = None
     parent: str | None = None
     system: str | None = None
@@ -61,7 +63,8 @@ class Outcome(NamedTuple):
     @property
     def notice(self) -> str:
         """What stands more visibly under the reply: why it ended when it did not end by itself, what is not kept."""
-        return " ".join(sentence for sentence in (self.reply.notice, self.unkept) if sentence)
+        goes_on = f"{self.way_on} goes on with it." if self.way_on else ""
+        return " ".join(sentence for sentence in (self.reply.notice, goes_on, self.unkept) if sentence)
 
     @property
     def is_shown(self) -> bool:

@@ -21,6 +21,7 @@ from llmvision_magic.settings.suggestions import nearest
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.connections import Connections
+    from llmvision_magic.chat.continuation import UnfinishedReply
     from llmvision_magic.chat.model_list import ModelList
     from llmvision_magic.chat.outcome import Outcome
     from llmvision_magic.chat.python_code import ToPython
@@ -66,8 +67,15 @@ class Session:
         self.listeners = Listeners()
         self.offered: list[str] = []
         self.journal = journal or Journal()
+        self._unfinished: UnfinishedReply | None = None
         self._runner = TurnRunner(
-            lambda: self.connections, self.journal, self.arriving, self.spent, self.footers, to_python
+            lambda: self.connections,
+            self.journal,
+            self.arriving,
+            self.spent,
+            self.footers,
+            to_python,
+            lambda: self.current,
         )
 
     @property
@@ -264,7 +272,9 @@ class Session:
         """
         turn = begun.turn
         if turn is None:  # nobody's history: nobody else's affair
-            return self._runner.run(begun, view, stop)
+            outcome = self._runner.run(begun, view, stop)
+            self._note_unfinished(begun.plan.ask, outcome)
+            return outcome
         self.stops[turn.id] = stop
         try:
             with self.listeners.shown(begun.plan.conversation, turn, view) as shown:
@@ -272,6 +282,23 @@ class Session:
         finally:
             self.stops.pop(turn.id, None)
             self.listeners.tell()
+
+    def _note_unfinished(self, ask: TurnRequest, outcome: Outcome) -> None:
+        """Remember the reply to a ``--once`` prompt that is not whole: no history does."""
+        if outcome.way_on:
+            from llmvision_magic.chat.continuation import UnfinishedReply
+
+            self._unfinished = UnfinishedReply(ask, outcome.reply.text, self._place())
+        elif not (ask.begun and not outcome.reply.text):  # what was to go on and got nothing can be tried again
+            self._unfinished = None
+
+    def _place(self) -> tuple[str, str | None]:
+        conversation = self.conversation()
+        return self.current, conversation.asked or conversation.head
+
+    def unfinished_once(self) -> UnfinishedReply | None:
+        """The reply to a ``--once`` prompt that is not whole, while nothing was asked and nobody has moved since."""
+        return self._unfinished if self._unfinished is not None and self._unfinished.place == self._place() else None
 
     def end_replies(self) -> None:
         """End the replies that arrive, and wait a moment until what has arrived is kept: the kernel ends."""

@@ -36,6 +36,7 @@ class TurnRunner:
         spent: By conversation and model; each reply is counted here.
         footers: By turn, the facts under its reply; each is noted here.
         to_python: Says what a cell comes to in Python, for cells that are made of replies.
+        current: Gives the name of the conversation that is used when none is named.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TurnRunner:
         spent: dict[tuple[str, str], TokenTotals],
         footers: dict[str, list[str]],
         to_python: ToPython,
+        current: Callable[[], str],
     ) -> None:
         self._connections = connections
         self._journal = journal
@@ -53,6 +55,7 @@ class TurnRunner:
         self._spent = spent
         self._footers = footers
         self._to_python = to_python
+        self._current = current
 
     def run(self, begun: StartedTurn, view: ReplyView, stop: Stop) -> Outcome:
         """Send a prompt that has begun and show the reply; in any thread.
@@ -93,6 +96,7 @@ class TurnRunner:
             format=plan.ask.format,
             offer=self._new_cell(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
+            way_on="" if reply.is_whole or not reply.text else self._way_on(begun),
             error=arrival.error,
             parent=plan.parent,
             system=plan.system,
@@ -119,6 +123,15 @@ class TurnRunner:
         from llmvision_magic.chat.new_cell import new_cell_from  # few replies become cells
 
         return new_cell_from(reply, format, self._to_python)
+
+    def _way_on(self, begun: StartedTurn) -> str:
+        """What to type to go on with the reply; "" where others have been asked since, or at the same time."""
+        ask, conversation = begun.plan.ask, begun.plan.conversation
+        if begun.turn is None:
+            return "" if ask.column is not None else "%chat continue"
+        if conversation.head != begun.turn.id:
+            return ""
+        return "%chat continue" if conversation.name == self._current() else f"%chat continue -n {conversation.name}"
 
     def _produce(self, plan: TurnPlan, take: Callable[[Event], None], pause: Callable[[], None], stop: Stop) -> None:
         """Read the reply; runs in the reading thread."""

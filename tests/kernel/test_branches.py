@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.kernels import Kernel, next_cell, running_kernel
-from support.servers.scripting import failure, json_answer, sse, stream, text_stream
+from support.servers.scripting import close, done, event, failure, json_answer, sse, stream, text_stream, wait
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +328,58 @@ def test_continue_joins_a_reply_that_ended_at_the_limit(kernel, chat_server):
     assert kernel.ok("%chat history --tree").plain.count("Count") == 2
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        stream(sse("Half of"), close()),
+        stream(sse("Half of"), event({"error": {"message": "overheated"}})),
+        text_stream("Half of", finish="length"),
+    ],
+)
+@pytest.mark.parametrize("options", ["", "--once -s 'Be kind.' -t 0.25"])
+def test_reply_that_is_not_whole_says_what_goes_on_with_it(kernel, chat_server, cut, options):
+    """And that does, as it was asked, also for a reply that is in no history; a whole one says nothing of it."""
+    chat_server.script(cut, failure(401, "no"), text_stream(" it."))
+    first = kernel.run(f"%%chat {options} -o answer\nAsk").only
+    assert "%chat continue goes on with it." in first.html
+    assert "%chat continue" not in first.plain
+    assert kernel.run("%chat continue").only.kind == "error"  # what there is can still be continued
+    whole = kernel.ok("%chat continue").only
+    assert whole.plain == kernel.value("answer.text") == "Half of it."
+    assert "goes on" not in whole.html
+    asked, _, last = (one.json for one in chat_server.requests())
+    assert last == {**asked, "messages": [*asked["messages"], {"role": "assistant", "content": "Half of"}]}
+    assert "nothing to continue" in kernel.run("%chat continue").only.text
+
+
+def test_continue_means_the_conversation_again_when_one_has_moved(kernel, chat_server):
+    """What is in no history can be gone on with while nothing else was asked and nobody went elsewhere."""
+    cut = text_stream("Half of", finish="length")
+    chat_server.script(cut, cut, text_stream(" that."))
+    kernel.ok("%%chat\nFirst")
+    kernel.ok("%%chat --once\nSecond")
+    kernel.ok("%chat new other")
+    assert "no reply to a --once prompt" in kernel.run("%chat continue --once").only.text
+    assert "has no turns yet" in kernel.run("%chat continue").only.text
+    assert kernel.ok("%chat continue -n main").only.plain == "Half of that."
+    assert chat_server.requests()[-1].json["messages"][0]["content"] == "First"
+
+
+def test_other_conversations_reply_is_named_with_its_name(kernel, chat_server):
+    """A reply in the background may end when one has gone to another conversation; columns cannot be gone on with."""
+    chat_server.script(stream(sse("Half of"), wait(), sse(finish="length"), done()))
+    kernel.ok("%%chat --background -n tutor\nFirst", watched=True)
+    chat_server.holding()
+    kernel.ok("%chat use main")
+    kernel.heard = []
+    chat_server.release()
+    while not any("%chat continue -n tutor goes on with it." in str(one["content"]) for one in kernel.heard):
+        kernel.hear(0.2)
+    kernel.heard = None
+    chat_server.script(*[text_stream("Half of", finish="length")] * 2)
+    assert "goes on" not in kernel.ok("%%chat --compare seed=1,2\nFirst").html
+
+
 def test_continue_drops_what_a_server_repeats(kernel, chat_server):
     """A cut reply; the server begins with its last words again."""
     chat_server.script(stream(sse("I went to the")), text_stream("went to the market.", rate=200))
@@ -391,7 +443,7 @@ def test_what_is_left_out_of_the_context_is_said(kernel, chat_server):
         ("continue", "nothing to continue"),
         ("retry -a nothing", "takes no -a, -i"),
         ("continue --raw", "takes no -a, -i"),
-        ("continue --once", "takes no --once"),
+        ("continue --once", "no reply to a --once prompt to continue"),
         ("retry --replace 1", "takes no --replace"),
         ("retry -t 3", "from 0 to 1"),
         ("retry --temprature 1", "--temperature"),

@@ -171,7 +171,7 @@ def test_ctrl_c_while_the_server_is_silent(ipython, chat_server):
     ipython.shows("So far")
     ipython.press_ctrl_c()
     *text, footer = ipython.finish().splitlines()
-    assert text == ["Done.", "", "So far", "", "Interrupted; what had arrived is kept."]
+    assert text == ["Done.", "", "So far", "", "Interrupted; what had arrived is kept. %chat continue goes on with it."]
     assert footer.startswith("test-model")
     assert chat_server.ended()[0].ended == "client gone"
     assert ipython.run("print(reply.status)") == "interrupted"

@@ -22,6 +22,7 @@ from llmvision_magic.settings.turn_options import (
 )
 
 if TYPE_CHECKING:
+    from llmvision_magic.chat.continuation import UnfinishedReply
     from llmvision_magic.chat.session import Session
     from llmvision_magic.conversation import Conversation, Turn
     from llmvision_magic.kernel.verbs.host import VerbHost
@@ -85,8 +86,15 @@ class BranchHandlers:
     def do_continue(self, rest: str) -> None:
         options, conversation = self._asked("continue", rest)
         turn = conversation.turns[conversation.head] if conversation.head else None
+        once = None if options.name else self.session.unfinished_once()
+        if once is not None:
+            self._go_on_once(once, options)
+            return
         if options.once:
-            raise InvalidInput("`%chat continue` goes on with what is in the history; it takes no --once.")
+            raise InvalidInput(
+                "There is no reply to a --once prompt to continue: none was unfinished, or something else was asked "
+                "since; without --once, `%chat continue` goes on with what is in the history."
+            )
         if turn is not None and turn.status == "partial":
             raise InvalidInput(
                 "The last reply is still arriving, in another kernel: its end comes here by itself."
@@ -138,13 +146,8 @@ class BranchHandlers:
         """Ask as the turn was asked; what the verb's own line says is stronger."""
         before = options_again(turn.options, from_file=turn.id not in conversation.begun_here)
         options = merge_options(before, said.kept)
-        line = options_for_retry(options, said)
+        line = _line_for(verb, options, said)
         unbound = (turn.options or {}).get("out") if line.out is None else None
-        if line.background and line.format in ("code", "correction"):
-            raise InvalidInput(
-                f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
-                "made; add `-f markdown`."
-            )
         ask = TurnRequest(
             turn.prompt,
             conversation.name,
@@ -160,6 +163,26 @@ class BranchHandlers:
             else (),
         )
         self.host.submit(ask, line)
+
+    def _go_on_once(self, once: UnfinishedReply, said: CellOptions) -> None:
+        """Go on with a reply that stands in no history, as it was asked; this one will stand in none, either."""
+        options = merge_options(once.ask.options, said.kept)
+        line = _line_for("continue", options, said)
+        line.once = True
+        system = once.ask.system if said.system is None else said.system
+        again = once.ask._replace(system=system, format=line.format, begun=once.text, options=options, written=None)
+        self.host.submit(again, line)
+
+
+def _line_for(verb: str, options: Mapping[str, object], said: CellOptions) -> CellOptions:
+    """The line to ask with, checked; see `options_for_retry`."""
+    line = options_for_retry(options, said)
+    if line.background and line.format in ("code", "correction"):
+        raise InvalidInput(
+            f"`%chat {verb} --background`: the turn was asked with -f code, and in the background no cell can be "
+            "made; add `-f markdown`."
+        )
+    return line
 
 
 def options_for_retry(options: Mapping[str, object], said: CellOptions) -> CellOptions:

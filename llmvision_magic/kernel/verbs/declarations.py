@@ -119,7 +119,7 @@ VERBS: tuple[Verb, ...] = (
         "one refuses that, it is asked in words. vLLM wants "
         "`%chat continue --param continue_final_message=true --param add_generation_prompt=false`. "
         "The whole reply is a new turn, asked with the options of the first cell's line; the unfinished one stays on a "
-        "branch of its own.",
+        "branch of its own. Where the prompt before had --once, it is that reply which goes on, outside the history.",
     ),
     Verb(
         "stop",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.dispatch import Dispatcher, SettingsInForce
     from llmvision_magic.kernel.failed_cells import FailedCells
     from llmvision_magic.kernel.panel_cells import PanelCells
+    from llmvision_magic.rendering.page_bundle import Part
     from llmvision_magic.settings.layers import Settings
 
 Shell = Any
@@ -130,9 +131,9 @@ class KernelVerbHost:
         """
         return self._dispatcher.stop_background(which)
 
-    def page(self, markdown: str) -> None:
-        """Show a page of ours."""
-        show_page(self._shell, markdown)
+    def page(self, page: str | Sequence[Part]) -> None:
+        """Show a page of ours, written in Markdown; or its parts."""
+        show_page(self._shell, page)
 
     def panel(self, conversation: str | None, side: bool) -> None:
         """Show a chat panel, in this cell or beside the notebook."""

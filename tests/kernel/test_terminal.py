@@ -341,6 +341,16 @@ def test_pages_are_readable(ipython, chat_server):
     assert max(map(len, help_lines)) <= COLUMNS
 
 
+def test_status_alone_fits_the_screen(ipython):
+    """What is at its default is only named."""
+    ipython.run("%chat set temperature 0.25")
+    lines = ipython.run("%chat").splitlines()
+    assert len(lines) < ROWS - 4
+    assert [line.split() for line in lines if "temperature" in line] == [["temperature", "0.25", "%chat", "set"]]
+    assert "%chat status shows each" in " ".join(" ".join(lines).split())
+    assert "connect_timeout         5.0" in ipython.run("%chat status")
+
+
 def test_tab_says_how_a_cell_ends(ipython):
     """An empty line ends it, which nobody can guess."""
     ipython.run("print('\\n' * 30)")  # nothing else is on the screen

@@ -94,6 +94,24 @@ def test_configured_value_out_of_its_range_names_the_configuration(kernel, given
     kernel.ok("%config ChatMagics.top_p = None")
 
 
+def test_status_at_a_glance_folds_what_is_at_its_default(kernel, given):
+    """Where it goes and what is set stands there; a click, or the verb itself, shows each value and its source."""
+    given(LLMVISION_RETRIES="2", LLMVISION_VALUE_LIMIT="9999")
+    glance, full = kernel.ok("%chat").only, kernel.ok("%chat status").only
+    table, _, named = glance.plain.partition("\n\n")
+    assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == [
+        *("conversation", "server", "API key", "model", "retries", "value_limit", "journal")
+    ]
+    assert "At their defaults: stream, connect_timeout" in named
+    assert "temperature" in named
+    seen, _, folded = glance.html.partition("<details>")
+    assert "value_limit" in seen
+    assert "<td>connect_timeout</td>" in folded
+    assert "<td>value_limit</td>" not in folded
+    assert "| connect_timeout | `5.0` | default |" in full.plain
+    assert "<details>" not in full.html
+
+
 def test_status_says_why_nothing_is_sent_to_a_strangers_server(kernel, chat_server, given):
     """A `.env` file names the server, the key is the environment's own: cells are refused, the page says it."""
     given(dotenv=f"LLMVISION_BASE_URL={chat_server.url}\n", remove=("LLMVISION_BASE_URL",))

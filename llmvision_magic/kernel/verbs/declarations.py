@@ -77,7 +77,13 @@ asked. Where no model is chosen, that of the recording answers.
 )
 
 VERBS: tuple[Verb, ...] = (
-    Verb("status", "", "Show where a request goes, each value that is set, and where it came from.", "%chat status"),
+    Verb(
+        "status",
+        "",
+        "Show where a request goes, each value, and where it came from.",
+        "%chat status",
+        more="`%chat` alone shows it at a glance: what is at its default is folded, or only named.",
+    ),
     Verb("ask", "TEXT", "Ask in one line; the reply is shown as in a `%%chat` cell.", "%chat ask What is a tuple?"),
     Verb(
         "history",
@@ -232,13 +238,12 @@ BY_NAME = {verb.name: verb for verb in VERBS}
 
 
 def split_verb(line: str) -> tuple[Verb, str]:
-    """The verb of a ``%chat`` line and what follows it; an empty line is ``status``.
+    """The verb of a ``%chat`` line and what follows it.
 
     Raises:
         InvalidInput: There is no such verb; the nearest is named.
     """
-    word, _, rest = line.strip().partition(" ")
-    name = word or "status"
+    name, _, rest = line.strip().partition(" ")
     if name in BY_NAME:
         return BY_NAME[name], rest.strip()
     if name in PLANNED:

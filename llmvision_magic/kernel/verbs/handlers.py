@@ -38,6 +38,11 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         settings = self.host.settings(conversation)
         self.host.page(status_page(self.session, settings))
 
+    def overview(self) -> None:
+        """The status at a glance: what is not as it always is."""
+        settings = self.host.settings(self.session.conversation())
+        self.host.page(status_page(self.session, settings, is_short=True))
+
     def do_ask(self, rest: str) -> None:
         if not rest:
             raise InvalidInput("`%chat ask` expects a question on its line: `%chat ask What is a tuple?`")
@@ -214,7 +219,10 @@ def _expect_nothing(verb: str, rest: str) -> None:
 
 
 def run_verb(handlers: VerbHandlers, line: str) -> None:
-    """Run a ``%chat`` line."""
+    """Run a ``%chat`` line; an empty one shows the status at a glance."""
+    if not line.strip():
+        handlers.overview()
+        return
     verb, rest = split_verb(line)
     method: Callable[[str], None] = getattr(handlers, f"do_{verb.name}")
     method(rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from llmvision_magic.chat.plan import TurnRequest
     from llmvision_magic.conversation import Conversation
     from llmvision_magic.kernel.cells.option_parsing import CellOptions
+    from llmvision_magic.rendering.page_bundle import Part
     from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
@@ -46,8 +47,8 @@ class VerbHost(Protocol):
     def stop_background(self, which: str) -> list[str]:
         """End replies in the background; all of them for ""."""
 
-    def page(self, markdown: str) -> None:
-        """Show a page of ours, written in Markdown."""
+    def page(self, page: str | Sequence[Part]) -> None:
+        """Show a page of ours, written in Markdown; or its parts."""
 
     def panel(self, conversation: str | None, side: bool) -> None:
         """Show a chat panel, in this cell or beside the notebook."""

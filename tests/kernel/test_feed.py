@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import re
@@ -636,6 +637,27 @@ def test_dry_run_shows_exact_json_an_estimate_and_a_line_for_curl(kernel, chat_s
     )
     assert chat_server.requests()[0].json == body
     assert chat_server.requests()[0].headers["authorization"] == "Bearer a"
+
+
+def test_dry_run_shows_each_message_as_it_reads(kernel, chat_server):
+    """Line by line, with nothing of JSON's in it; the JSON is a click away, and stands in the plain text."""
+    chat_server.script(text_stream('**No**: a "tuple".\n\n```\n(1,)\n```'))
+    kernel.ok("%%chat -n read -s 'Be kind.'\nHello")
+    kernel.ok("import numpy as np, pandas as pd\nframe = pd.DataFrame({'a': [1]})\nred = np.zeros((8, 8, 3), 'uint8')")
+    page = kernel.ok('%%chat --dry-run -n read -t 0.5 -a frame -i red\nIs it <b>"so"</b>?\n\n  $x$ ```').only
+    seen, *folded = page.html.split("<details>")
+    texts = [html.unescape(text).rstrip("\n") for text in re.findall(r'<pre class="said">(.*?)</pre>', seen, re.S)]
+    kernel.ok('%%chat -n read -t 0.5 -a frame -i red\nIs it <b>"so"</b>?\n\n  $x$ ```')
+    sent = chat_server.requests()[-1].json["messages"]
+    asked, _ = sent[-1]["content"]
+    assert re.findall(r"<strong>(\w+)</strong>", seen) == [message["role"] for message in sent]
+    assert texts[:3] == [message["content"] for message in sent[:3]]
+    assert texts[3].startswith(asked["text"] + "\n\n[an image: image/png, ")
+    assert "| 0 | 1 |" in texts[3]
+    assert "<code>0.5</code>" in seen
+    assert ["JSON" in folded[0], "curl" in folded[1]] == [True, True]
+    assert '**assistant**\n\n````text\n**No**: a "tuple".\n\n```\n(1,)' in page.plain
+    assert '"content": "Be kind."' in page.plain
 
 
 @pytest.mark.parametrize(

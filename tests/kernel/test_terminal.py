@@ -400,6 +400,9 @@ def test_dry_run_in_the_terminal_can_be_copied(ipython, chat_server):
     said = ipython.run("%%chat --dry-run\n" + "x" * 300)
     shown = "".join(said.splitlines())  # the screen breaks the line, and nothing else does
     assert "curl -N" in shown
+    assert "── user" in said.splitlines()
+    assert "-o request` binds the JSON" in shown
+    assert '"role": "user"' not in shown
     assert shown.count("x" * 300) == 2
 
 

@@ -153,7 +153,7 @@ class Dispatcher:
         raise outcome.error
 
     def _dry_run(self, ask: TurnRequest, options: CellOptions) -> None:
-        from llmvision_magic.kernel.cells.dry_run import dry_run_page, json_of
+        from llmvision_magic.kernel.cells.dry_run import dry_run_page, dry_run_text, json_of
         from llmvision_magic.rendering import plain_for_terminal
 
         each = [(ask, self._settings(self._conversation(ask), options.given))]
@@ -163,13 +163,12 @@ class Dispatcher:
         if options.out:
             bodies = [json_of(plan) for plan in plans]
             self._shell.user_ns[options.out] = bodies[0] if options.compare is None else bodies
-        page = "\n\n".join(map(dry_run_page, plans))
         if in_notebook(self._shell):
             from llmvision_magic.kernel.views.page import show_page
 
-            show_page(self._shell, page)
+            show_page(self._shell, [part for plan in plans for part in dry_run_page(plan)])
         else:  # as it is: in a drawn box a line could not be copied
-            print(plain_for_terminal(page))  # noqa: T201
+            print(plain_for_terminal("\n\n".join(map(dry_run_text, plans))))  # noqa: T201
 
     def _view(self, *, as_text: bool = False) -> ReplyView:
         if in_notebook(self._shell):

@@ -11,9 +11,13 @@ from llmvision_magic.chat.context_window import size_of
 from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.prompt.value_text import fenced
+from llmvision_magic.rendering.page_bundle import Fold, Part, Quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmvision_magic.chat.plan import TurnPlan
+    from llmvision_magic.messages import Content
 
 BYTES_A_TOKEN = 4
 """Of English text and code, as a rule of thumb."""
@@ -21,22 +25,62 @@ BYTES_A_TOKEN = 4
 LONGEST_LINE = 8_000
 """Characters of JSON that stand in the line for curl; a longer body goes into a file."""
 
+JSON_TITLE = "The request as JSON"
+
 _DATA = re.compile(r"(data:image/\w+;base64,[A-Za-z0-9+/]{16})([A-Za-z0-9+/=]{16,})")
 
 
-def dry_run_page(plan: TurnPlan) -> str:
-    """Exactly what would be sent; of an image's base64 only the beginning is shown, and how much more there is."""
+def dry_run_page(plan: TurnPlan) -> list[Part]:
+    """Exactly what would be sent: each message as it reads, and on demand all of it as JSON.
+
+    Of an image's base64 only the beginning is shown, and how much more there is.
+    """
     body = plan.request(plan.model_name).body()
-    where = plan.target.base_url and f"POST {_address(plan)}"
-    shown = _DATA.sub(_shortened, json.dumps(body, indent=2, ensure_ascii=False))
-    parts = [
-        f"Nothing is sent. It would go to {code_span(where or plan.target.shown_url)}:",
-        fenced(shown, "json"),
+    json_text = fenced(_DATA.sub(_shortened, json.dumps(body, indent=2, ensure_ascii=False)), "json")
+    curl = _curl(plan, encoded(body).decode())
+    return [
+        _beginning(plan, body),
+        *(Quoted(message.role, _as_it_reads(message.content)) for message in plan.messages()),
         _size(plan),
         *([f"Of the prompt: {'; '.join(plan.ask.notes)}."] if plan.ask.notes else []),
-        _curl(plan, encoded(body).decode()),
+        Fold(JSON_TITLE, json_text, f"{JSON_TITLE}:\n\n{json_text}"),
+        Fold("The same with curl", curl, curl) if "```" in curl else curl,
     ]
-    return "\n\n".join(parts)
+
+
+def dry_run_text(plan: TurnPlan) -> str:
+    """The same for a terminal, as plain text that can be copied; the JSON is had by its own option."""
+    texts = []
+    for part in dry_run_page(plan):
+        if isinstance(part, Quoted):
+            texts.append(f"── {part.head}\n{part.text}")
+        elif isinstance(part, Fold) and part.title == JSON_TITLE:
+            texts.append("`--dry-run -o request` binds the JSON of the request.")
+        else:
+            texts.append(part if isinstance(part, str) else part.unfolded)
+    return "\n\n".join(texts)
+
+
+def _beginning(plan: TurnPlan, body: dict[str, object]) -> str:
+    """Where it would go, and with what beside the messages."""
+    where = plan.target.base_url and f"POST {_address(plan)}"
+    others = [f"`{name}` {code_span(value)}" for name, value in body.items() if name != "messages"]
+    return (
+        f"Nothing is sent. It would go to {code_span(where or plan.target.shown_url)}, with {', '.join(others)}, and "
+        f"{counted(len(plan.messages()), 'message')}:"
+    )
+
+
+def _as_it_reads(content: Content) -> str:
+    """A message's text; of an image, what it is."""
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(str(part.get("text")) if part.get("type") == "text" else _image(part) for part in content)
+
+
+def _image(part: Mapping[str, object]) -> str:
+    found = re.search(r"data:(image/\w+);base64,([A-Za-z0-9+/=]*)", json.dumps(part))
+    return f"[an image: {found[1]}, {len(found[2]) * 3 // 4:,} bytes]" if found else "[an image]"
 
 
 def json_of(plan: TurnPlan) -> str:

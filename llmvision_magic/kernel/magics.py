@@ -136,7 +136,7 @@ class ChatMagics(Magics):
         """``%%chat``: the body of the cell is the prompt."""
         stop = Stop()
         # Before anything is imported: an interrupt in that time ends the cell as at any other.
-        with interrupting(stop):
+        with interrupting(stop), self._dispatcher.noting_outputs():
             self._run_cell(line, cell, stop)
 
     def _run_cell(self, line: str, cell: str, stop: Stop) -> None:
@@ -175,7 +175,8 @@ class ChatMagics(Magics):
         if stop.is_set:
             raise Interrupted("Interrupted.")
         self.session.catch_up()
-        run_verb(handlers, line)
+        with self._dispatcher.noting_outputs():
+            run_verb(handlers, line)
         self.session.note()
 
     def settings(self, conversation: Conversation | None = None, given: dict[str, object] | None = None) -> Settings:

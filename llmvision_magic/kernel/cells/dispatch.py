@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import InvalidInput
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.background import BackgroundRunner
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter
     from llmvision_magic.kernel.cells.option_parsing import CellOptions
+    from llmvision_magic.kernel.views.other_outputs import OtherOutputs
+    from llmvision_magic.kernel.views.single_output import SharedCellView
     from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
@@ -43,6 +46,22 @@ class Dispatcher:
         self._session = session
         self._settings = settings
         self._background: BackgroundRunner | None = None
+        self._others: OtherOutputs | None = None
+
+    @contextmanager
+    def noting_outputs(self) -> Iterator[None]:
+        """While inside, what others show in the running cell is noted, so that a reply does not take it away."""
+        if self._others is not None or not in_notebook(self._shell) or not has_cell_alone(self._shell):
+            yield
+            return
+        from llmvision_magic.kernel.views.other_outputs import OtherOutputs
+
+        self._others = OtherOutputs(self._shell.display_pub)
+        try:
+            with self._others.noting():
+                yield
+        finally:
+            self._others = None
 
     def submit(self, ask: TurnRequest, options: CellOptions, stop: Stop) -> None:
         """Ask as the line says: now, in the background, with several values, or only show what would be sent.
@@ -102,7 +121,8 @@ class Dispatcher:
         self._background.ask(ask, settings, options.out)
 
     def _ask(self, ask: TurnRequest, options: CellOptions, settings: Settings, stop: Stop) -> None:
-        view = self._view(as_text=ask.format == "text")
+        shared = self._shared_view(as_text=ask.format == "text")
+        view = shared or self._view(as_text=ask.format == "text")
         try:
             outcome = self._session.ask(ask, settings, view, stop)
         except BaseException:
@@ -112,7 +132,8 @@ class Dispatcher:
             self._shell.user_ns[options.out] = outcome.reply
         if outcome.offer is not None and outcome.offer.cell:
             self._shell.set_next_input(outcome.offer.cell, replace=False)
-        self._raise(outcome)
+        says_why = shared is not None and not outcome.is_shown and shared.try_fail(str(outcome.error))
+        self._raise(outcome, is_said=outcome.error_is_shown or says_why)
 
     def _compare(self, ask: TurnRequest, options: CellOptions, compared: ComparedParameter, stop: Stop) -> None:
         from llmvision_magic.kernel.cells.side_by_side import compare
@@ -121,7 +142,7 @@ class Dispatcher:
         asked = [self._session.begin(one, settings) for one, settings in self._each(ask, options, compared)]
         output = None
         if in_notebook(self._shell):
-            output = UpdatableOutput(self._shell.display_pub, alone=has_cell_alone(self._shell))
+            output = UpdatableOutput(self._shell.display_pub, self._others)
         comparison, error = compare(self._session, compared, asked, output, stop)
         if options.out:
             self._shell.user_ns[options.out] = comparison
@@ -144,11 +165,11 @@ class Dispatcher:
     def _conversation(self, ask: TurnRequest) -> Conversation | None:
         return self._session.conversations.get(ask.conversation or self._session.current)
 
-    def _raise(self, outcome: Outcome) -> None:
+    def _raise(self, outcome: Outcome, *, is_said: bool) -> None:
         """End the cell as the reply ended, so that *Run All* stops where it should."""
         if outcome.error is None:
             return
-        if outcome.error_is_shown:
+        if is_said:
             outcome.error.shown = True  # type: ignore[attr-defined]  # a ChatError or Interrupted
         raise outcome.error
 
@@ -170,17 +191,23 @@ class Dispatcher:
         else:  # as it is: in a drawn box a line could not be copied
             print(plain_for_terminal("\n\n".join(map(dry_run_text, plans))))  # noqa: T201
 
-    def _view(self, *, as_text: bool = False) -> ReplyView:
+    def _shared_view(self, *, as_text: bool) -> SharedCellView | None:
+        """The view for a cell that shows other things too, or a widget that takes outputs; None for another."""
+        if not in_notebook(self._shell):
+            return None
+        from llmvision_magic.kernel.views.publishing import is_captured
+
+        if has_cell_alone(self._shell) and not is_captured(self._shell.display_pub):
+            return None
+        from llmvision_magic.kernel.views.single_output import SharedCellView
+
+        return SharedCellView(self._shell.display_pub, as_text=as_text)
+
+    def _view(self, *, as_text: bool) -> ReplyView:
         if in_notebook(self._shell):
-            from llmvision_magic.kernel.views.publishing import is_captured
-
-            if not has_cell_alone(self._shell) or is_captured(self._shell.display_pub):
-                from llmvision_magic.kernel.views.single_output import SharedCellView
-
-                return SharedCellView(self._shell.display_pub, as_text=as_text)
             from llmvision_magic.kernel.views.notebook import NotebookView
 
-            return NotebookView(self._shell.display_pub, as_text=as_text)
+            return NotebookView(self._shell.display_pub, self._others, as_text=as_text)
         from llmvision_magic.kernel.views.terminal import view_for
 
         return view_for(sys.stdout, as_text=as_text)

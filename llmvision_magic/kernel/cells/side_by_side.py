@@ -150,7 +150,7 @@ def compare(
     replies = tuple(view.reply for view in views)
     comparison = Comparison(compared.name, compared.values[: len(replies)], replies)
     errors = sorted((view.error for view in views if view.error), key=lambda one: not isinstance(one, Interrupted))
-    if output is not None and all(view.is_empty for view in views):
+    if output is not None and all(view.is_empty for view in views) and not output.stays:
         output.clear()
     elif output is not None:
         bundle = comparison_bundle(comparison.heads(), replies, [view.footer for view in views])

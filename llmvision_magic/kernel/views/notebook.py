@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.pacing import INTERVAL
@@ -13,6 +14,7 @@ from llmvision_magic.rendering.partial_reply import PartialReply
 
 if TYPE_CHECKING:
     from llmvision_magic.chat.outcome import Outcome
+    from llmvision_magic.kernel.views.other_outputs import Noted, OtherOutputs
     from llmvision_magic.messages import Content
 
 
@@ -37,8 +39,9 @@ class NotebookView:
 
     interval = INTERVAL
 
-    def __init__(self, publisher: Publisher, *, as_text: bool = False) -> None:
+    def __init__(self, publisher: Publisher, others: OtherOutputs | None = None, *, as_text: bool = False) -> None:
         self._publisher = publisher
+        self._others = others
         self._arrived = PartialReply(as_text=as_text)
         self._outputs = 0
         self._began = False  # whether anything was sent
@@ -95,10 +98,9 @@ class NotebookView:
         return max(LEAST_GROUP, self._arrived.length // MOST_OUTPUTS) if self._outputs > FREE_OUTPUTS else 0
 
     def _put_together(self) -> None:
-        self._publisher.clear_output(wait=True)
-        self._outputs = 0
-        self._put(style_bundle())
-        self._put(blocks_bundle(self._arrived.finished))
+        with self._clearing():
+            self._put(style_bundle())
+            self._put(blocks_bundle(self._arrived.finished))
         self._group, self._group_id, self._tail_id = [], None, None
 
     def _put(self, bundle: dict[str, str], display_id: str | None = None) -> str:
@@ -112,6 +114,8 @@ class NotebookView:
                 self._publisher.publish(bundle, transient={"display_id": display_id}, update=True)
             return display_id
         display_id = uuid.uuid4().hex[:12]
+        if self._others is not None:
+            self._others.ours.add(display_id)
         # Before the first message: what the cell's code printed stands above the reply.
         with without_flushing(self._publisher) if self._began else nullcontext():
             self._publisher.publish(bundle, transient={"display_id": display_id})
@@ -122,14 +126,26 @@ class NotebookView:
     def finish(self, outcome: Outcome) -> None:
         """Replace everything by the final output."""
         bundle = self._arrived.final_bundle(outcome.reply, Footer(outcome.facts(), outcome.notice))
-        if self._outputs:
+        with self._clearing():
+            self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
+
+    @contextmanager
+    def _clearing(self) -> Iterator[None]:
+        """Take away what was shown of the reply: what is shown inside takes its place, above what others have shown."""
+        others: list[Noted] = []
+        if self._outputs and self._others is not None:
+            others = self._others.clear()
+        elif self._outputs:
             self._publisher.clear_output(wait=True)
-        self._publisher.publish(bundle, metadata={"llmvision": metadata_of(outcome)})
+        self._outputs = 0
+        yield
+        if self._others is not None and others:
+            self._others.show(others)
 
     def clear(self) -> None:
         """Take away the waiting line; the error message follows."""
-        if self._outputs:
-            self._publisher.clear_output(wait=True)
+        with self._clearing():
+            pass
 
     def leave(self) -> None:
         """Leave what was shown as it is."""

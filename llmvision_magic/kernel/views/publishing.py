@@ -6,7 +6,10 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmvision_magic.kernel.views.other_outputs import Noted, OtherOutputs
 
 Publisher = Any
 """IPython's display publisher; IPython publishes no types for it."""
@@ -41,34 +44,42 @@ class UpdatableOutput:
     first alone.
 
     Args:
-        alone: Whether nothing else is in the cell's output.
+        others: What others show in a cell that is ours alone: it stays. None where the cell is not.
     """
 
-    def __init__(self, publisher: Publisher, *, alone: bool = False) -> None:
+    def __init__(self, publisher: Publisher, others: OtherOutputs | None = None) -> None:
         self._publisher = publisher
-        self._alone = alone
+        self._others = others
         self._only_the_end = is_captured(publisher)
         self._display_id = uuid.uuid4().hex[:12]
+        if others is not None:
+            others.ours.add(self._display_id)
         self._is_shown = False
 
     def show(self, bundle: dict[str, str], metadata: dict[str, object]) -> None:
         """Show a bundle in place of what is there."""
         if self._only_the_end and not metadata:
             return
-        if self._is_shown and self._alone and metadata:
+        noted: list[Noted] = []
+        if self._is_shown and self._others is not None and metadata:
             # What replies came to does not depend on an update being applied: some front ends know none.
-            self._publisher.clear_output(wait=True)
+            noted = self._others.clear()
             self._is_shown = False
         transient = {"display_id": self._display_id}
         self._publisher.publish(bundle, metadata=metadata, transient=transient, update=self._is_shown)
         self._is_shown = True
+        if self._others is not None and noted:
+            self._others.show(noted)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is there and cannot be taken away: outputs are, only all together."""
+        return self._is_shown and self._others is None
 
     def clear(self) -> None:
-        """Leave nothing to be seen; an error message follows."""
-        if self._is_shown and self._alone:
-            self._publisher.clear_output(wait=True)
-        elif self._is_shown:
-            self.show(NOTHING, {})
+        """Take it away, where the cell is ours; an error message follows."""
+        if self._is_shown and self._others is not None:
+            self._others.show(self._others.clear())
 
 
 def is_captured(publisher: Publisher) -> bool:

@@ -109,8 +109,13 @@ class SharedCellView(SingleOutputView):
         super().__init__(self._output.show, _nothing, as_text=as_text)
 
     def clear(self) -> None:
-        """Leave nothing to be seen; the error message follows."""
-        self._output.clear()
+        """An error message follows: `try_fail`."""
+
+    def try_fail(self, sentence: str) -> bool:
+        """Show why there is no reply in place of the waiting line; whether there is one."""
+        if self._output.stays:
+            self.fail(sentence)
+        return self._output.stays
 
 
 def _nothing(outcome: Outcome) -> None:

@@ -44,7 +44,7 @@ def dry_run_page(plan: TurnPlan) -> list[Part]:
         _size(plan),
         *([f"Of the prompt: {'; '.join(plan.ask.notes)}."] if plan.ask.notes else []),
         Fold(JSON_TITLE, json_text, f"{JSON_TITLE}:\n\n{json_text}"),
-        Fold("The same with curl", curl, curl) if "```" in curl else curl,
+        Fold("The same with curl", curl.removeprefix("The same with curl:\n\n"), curl) if "```" in curl else curl,
     ]
 
 

@@ -341,6 +341,23 @@ def test_pages_are_readable(ipython, chat_server):
     assert max(map(len, help_lines)) <= COLUMNS
 
 
+def test_what_a_thread_prints_during_a_reply_stays(ipython, chat_server, tmp_path):
+    """Above what is still unfinished."""
+    chat_server.script(stream(sse("First.\n\nHalf"), wait(), sse(" and more."), sse(finish="stop"), done()))
+    (tmp_path / "user_code.py").write_text(
+        f"import pathlib, time\ngo = pathlib.Path({str(tmp_path / 'go')!r})\ndef work():\n"
+        "    while not go.exists():\n        time.sleep(0.01)\n    print('one of it'); print('two of it')\n"
+    )
+    ipython.run(f"import sys, threading; sys.path.insert(0, {str(tmp_path)!r})")
+    ipython.run("from user_code import work; threading.Thread(target=work).start()")
+    ipython.start("%%chat\nHello")
+    ipython.shows("Half")
+    (tmp_path / "go").touch()
+    ipython.shows("two of it")
+    chat_server.release()
+    assert ipython.finish().splitlines()[:5] == ["First.", "one of it", "two of it", "", "Half and more."]
+
+
 def test_status_alone_fits_the_screen(ipython):
     """What is at its default is only named."""
     ipython.run("%chat set temperature 0.25")

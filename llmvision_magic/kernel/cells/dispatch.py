@@ -51,7 +51,9 @@ class Dispatcher:
     @contextmanager
     def noting_outputs(self) -> Iterator[None]:
         """While inside, what others show in the running cell is noted, so that a reply does not take it away."""
-        if self._others is not None or not in_notebook(self._shell) or not has_cell_alone(self._shell):
+        # Other kernels than ipykernel may send outputs in ways of their own.
+        sends = hasattr(self._shell.display_pub, "session") and hasattr(self._shell.display_pub, "parent_header")
+        if self._others is not None or not sends or not has_cell_alone(self._shell):
             yield
             return
         from llmvision_magic.kernel.views.other_outputs import OtherOutputs

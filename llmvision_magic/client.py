@@ -151,7 +151,9 @@ class ChatClient:
             raise InvalidInput("Nothing is asked: expected a text or at least one message, got none.")
         if system:
             messages = (Message("system", system), *messages)
-        return _Prompt(settings, messages, parameters_from(settings))
+        connections = self._own or shared()
+        parameters = parameters_from(settings, lambda: connections.takes_any_temperature(settings, self._key))
+        return _Prompt(settings, messages, parameters)
 
     def _resolve(self, given: Mapping[str, object]) -> Settings:
         return Settings([("argument", given), ("client", self._settings)])

@@ -102,6 +102,14 @@ class Connections:
             return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source)
         return Target(None, "default: no key and no base URL", None, _text(model), model.source)
 
+    def takes_any_temperature(self, settings: Settings, key: Key | None = None) -> bool:
+        """Whether a request may have a temperature that the platform does not take: it goes elsewhere, or to nobody."""
+        try:
+            target, tape = self.target(settings, key), self.tape(settings.environment)
+        except InvalidInput:  # it goes nowhere; asking says why
+            return True
+        return not target.is_platform or (tape is not None and tape.verb == "replay")
+
     @property
     def recording_mode(self) -> RecordingMode:
         """Whether requests are recorded or replayed; made when it is first needed."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.environment import DOTENV
+from llmvision_magic.settings.keys import origin_of
 from llmvision_magic.settings.layers import with_source
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 PLATFORM_URL = "https://platform.llmprovider.ai/v1"
 PLATFORM_MODEL = "SenseCharacter-20250124-01"
+PLATFORM_TEMPERATURE = 1.0
+"""The highest that the platform takes."""
 
 
 class Target(NamedTuple):
@@ -46,6 +49,10 @@ class Target(NamedTuple):
     def host(self) -> str:
         """The server's name and port, for a footer."""
         return urlsplit(self.shown_url).netloc or self.shown_url
+
+    @property
+    def is_platform(self) -> bool:
+        return self.base_url is not None and origin_of(self.base_url) == origin_of(PLATFORM_URL)
 
     @property
     def shown_url(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmvision_magic.backends.target import PLATFORM_TEMPERATURE
 from llmvision_magic.backends.wire import Parameters, Request
+from llmvision_magic.backends.wire.parameters import MOST_TEMPERATURE
 from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.messages import NO_OPTIONS, Content, Message
@@ -137,20 +139,26 @@ def resolve_parent(ask: TurnRequest, conversation: Conversation, settings: Setti
     return conversation.parent_for_cell(cell, ask.execution)
 
 
-def checked_value(name: str, value: object) -> object:
+def checked_value(name: str, value: object, takes_any_temperature: Callable[[], bool] = lambda: True) -> object:
     """A setting's value as it is used.
+
+    Args:
+        takes_any_temperature: As of `parameters_from`.
 
     Raises:
         InvalidInput: It is none that the setting can have.
     """
     parsed = parse_value(BY_NAME[name], value)
     # The ranges are known where the request is made; ask there, so that a wrong value is refused now and not later.
-    parameters_from(Settings([("conversation", {name: parsed})], NO_ENVIRONMENT))
+    parameters_from(Settings([("conversation", {name: parsed})], NO_ENVIRONMENT), takes_any_temperature)
     return parsed
 
 
-def parameters_from(settings: Settings) -> Parameters:
+def parameters_from(settings: Settings, takes_any_temperature: Callable[[], bool] = lambda: True) -> Parameters:
     """The request parameters among the settings, their ranges checked.
+
+    Args:
+        takes_any_temperature: Whether the request goes elsewhere than to the platform; asked only where that matters.
 
     Raises:
         InvalidInput: A value is out of its range; the sentence names the place that gave it.
@@ -162,7 +170,12 @@ def parameters_from(settings: Settings) -> Parameters:
             continue
         given[field] = value.value
         try:
-            Parameters(**{field: value.value})  # type: ignore[arg-type]  # checked by Parameters
+            checked = Parameters(**{field: value.value})  # type: ignore[arg-type]  # checked by Parameters
+            if (checked.temperature or 0) > PLATFORM_TEMPERATURE and not takes_any_temperature():
+                raise InvalidInput(
+                    f"temperature is a number from 0 to {PLATFORM_TEMPERATURE:g} on the platform; "
+                    f"{checked.temperature!r} came. Other servers take up to {MOST_TEMPERATURE:g}."
+                )
         except InvalidInput as error:
             raise with_source(error, value.source) from None
     return Parameters(**given)  # type: ignore[arg-type]  # as above

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.listeners import Listeners
@@ -138,8 +139,11 @@ class Session:
         self.spent.update(renamed)
         return conversation
 
-    def set_value(self, conversation: Conversation, name: str, value: object) -> None:
+    def set_value(self, conversation: Conversation, name: str, value: object, settings: Callable[[], Settings]) -> None:
         """Set a value for a conversation; None takes it back.
+
+        Args:
+            settings: As of `checked_value`.
 
         Raises:
             InvalidInput: It is none that the setting can have, or there is no such setting.
@@ -148,7 +152,25 @@ class Session:
         if value is None:
             conversation.settings.pop(name, None)
         else:
-            conversation.settings[name] = checked_value(name, value)
+            conversation.settings[name] = self.checked_value(name, value, settings)
+
+    def checked_value(self, name: str, value: object, settings: Callable[[], Settings]) -> object:
+        """A setting's value as it is used.
+
+        Args:
+            settings: Gives the values in force; asked where it matters to which server requests go.
+
+        Raises:
+            InvalidInput: It is none that the setting can have there.
+        """
+
+        def takes_any_temperature() -> bool:
+            try:
+                return self.connections.takes_any_temperature(settings())
+            except InvalidInput:  # what stands in the environment cannot be used; asking says so
+                return True
+
+        return checked_value(name, value, takes_any_temperature)
 
     def catch_up(self) -> None:
         """Bring replies that arrive in other kernels to where they are now."""
@@ -220,7 +242,7 @@ class Session:
             ask=ask,
             settings=settings,
             target=self.connections.target(settings),
-            parameters=parameters_from(settings),
+            parameters=parameters_from(settings, lambda: self.connections.takes_any_temperature(settings)),
             conversation=conversation,
             system=conversation.system if ask.system is None else ask.system or None,
             parent=parent,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from llmvision_magic.chat.plan import checked_value
+from llmvision_magic.backends.target import PLATFORM_TEMPERATURE
+from llmvision_magic.backends.wire.parameters import MOST_TEMPERATURE
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.hooks import HOOKS
 from llmvision_magic.panel import assets, requests
@@ -48,8 +49,8 @@ class ChatPanel(anywidget.AnyWidget):
         conversation: Name of the conversation shown; setting it shows another.
         system: Its system prompt; None for none.
         model: Name of a model; None: not set here.
-        temperature: 0 to 1. top_p: 0 to 1. max_tokens: at least 1. stop: up to 4 texts. presence_penalty,
-            frequency_penalty: numbers.
+        temperature: 0 to 2, on the platform 0 to 1. top_p: 0 to 1. max_tokens: at least 1. stop: up to 4 texts.
+            presence_penalty, frequency_penalty: numbers.
 
     Raises:
         InvalidInput: There is no kernel, or no conversation of that name.
@@ -178,10 +179,11 @@ class ChatPanel(anywidget.AnyWidget):
                     "server": target.shown_url,
                     "embedded": target.is_embedded,
                 }
-                self.effective = {
-                    **{name: _effective(settings, name) for name in REQUEST_PARAMETERS},
-                    "model": {"value": self.where["model"], "source": target.model_source},
-                }
+                effective = {name: _effective(settings, name) for name in REQUEST_PARAMETERS}
+                effective["model"] = {"value": self.where["model"], "source": target.model_source}
+                takes_any = session.connections.takes_any_temperature(settings)
+                effective["temperature"]["high"] = MOST_TEMPERATURE if takes_any else PLATFORM_TEMPERATURE
+                self.effective = effective
             except ChatError as error:  # a value of the environment that is none; asking says it too
                 self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
             if self._values() != before:
@@ -198,7 +200,8 @@ class ChatPanel(anywidget.AnyWidget):
     def _checked(self, proposal: Any) -> object:
         if self._is_refreshing or proposal["value"] is None:
             return proposal["value"]
-        value = checked_value(proposal["trait"].name, proposal["value"])
+        name, session, conversation = proposal["trait"].name, self._host.session, self._sync.conversation
+        value = session.checked_value(name, proposal["value"], lambda: self._host.settings(conversation))
         return list(value) if isinstance(value, tuple) else value
 
     @traitlets.validate("system")
@@ -221,7 +224,8 @@ class ChatPanel(anywidget.AnyWidget):
         if change["name"] == "system":
             conversation.system = change["new"]
         else:
-            self._host.session.set_value(conversation, change["name"], change["new"])
+            session, settings = self._host.session, self._host.settings
+            session.set_value(conversation, change["name"], change["new"], lambda: settings(conversation))
         self._host.session.note()
 
     def _conversation_set(self, change: Any) -> None:

@@ -58,7 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "temperature",
         "number",
-        "a number from 0 to 1",
+        "a number from 0 to 2, on the platform from 0 to 1",
         "How freely tokens are chosen; 0 is the most repeatable.",
         ("-t", "--temperature"),
     ),

@@ -110,7 +110,11 @@ BAD = [
         "---\nmodel: m\ntemprature: 1\n---\n",
         "line 3: a persona has no `temprature`. Did you mean `temp",
     ),
-    ("wrong value", "---\ntemperature: warm\n---\n", "line 2: temperature: expected a number from 0 to 1, got 'warm'"),
+    (
+        "wrong value",
+        "---\ntemperature: warm\n---\n",
+        "line 2: temperature: expected a number from 0 to 2",
+    ),
     ("out of range", "---\n\n# note\ntemperature: 3\n---\n", "line 4: "),
     ("server", "---\nbase_url: http://elsewhere/\n---\n", "line 2: a persona has no `base_url`"),
     ("not YAML", "---\nmodel: [a\n---\n", "the head is not YAML"),

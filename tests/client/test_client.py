@@ -123,7 +123,7 @@ def test_values_of_the_client_hold_for_all_requests_and_are_weaker(chat_server):
         ({"temprature": 0.5}, "Did you mean `temperature`?"),
         ({"maxtokens": 5}, "Did you mean `max_tokens`?"),
         ({"zzz": 5}, "param="),
-        ({"temperature": 1.5}, "from 0 to 1"),
+        ({"temperature": 2.5}, "from 0 to 2"),
         ({"top_p": -0.1}, "from 0 to 1"),
         ({"max_tokens": 0}, "at least 1"),
         ({"max_tokens": 1.5}, "whole number"),

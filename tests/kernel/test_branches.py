@@ -445,7 +445,7 @@ def test_what_is_left_out_of_the_context_is_said(kernel, chat_server):
         ("continue --raw", "takes no -a, -i"),
         ("continue --once", "no reply to a --once prompt to continue"),
         ("retry --replace 1", "takes no --replace"),
-        ("retry -t 3", "from 0 to 1"),
+        ("retry -t 3", "from 0 to 2"),
         ("retry --temprature 1", "--temperature"),
         ("retry again please", "takes nothing else"),
         ("history main other", "--tree"),

@@ -150,8 +150,8 @@ def test_any_request_parameter_can_be_compared(kernel, chat_server, line, key, v
     [
         ("--compare temperature", "like `--compare temperature=0,0.5,1`"),
         ("--compare temperature=0", "2 to 8 values"),
-        ("--compare temperature=0,1,2", "from 0 to 1"),
-        ("--compare temperature=warm,cold", "a number from 0 to 1"),
+        ("--compare temperature=0,1,3", "from 0 to 2"),
+        ("--compare temperature=warm,cold", "a number from 0 to 2"),
         ("--compare temprature=0,1", "Did you mean `temperature`?"),
         ("--compare retries=0,1", "no request parameter"),
         ("--compare seed=1,2,3,4,5,6,7,8,9", "2 to 8 values"),

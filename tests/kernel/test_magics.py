@@ -107,8 +107,8 @@ def test_options_reach_the_wire_and_nothing_else_does(kernel, chat_server):
         ("--output x", "Did you mean `--out`?"),
         ("--nosuch", "no option `--nosuch`. `%chat help` lists them."),
         ("--no-such 1", "no option `--no-such`. `%chat help` lists them."),
-        ("-t 2", "from 0 to 1"),
-        ("-t warm", "a number from 0 to 1"),
+        ("-t 3", "from 0 to 2"),
+        ("-t warm", "a number from 0 to 2, on the platform from 0 to 1"),
         ("--max-tokens 0", "at least 1"),
         ("--stop a --stop b --stop c --stop d --stop e", "4"),
         ("-s 'open", "not closed"),
@@ -135,7 +135,7 @@ def test_bad_line_is_one_sentence_and_nothing_is_sent(kernel, chat_server, line,
 
 def test_traceback_is_there_when_asked_for(kernel):
     """%tb shows the frames that the sentence left out."""
-    kernel.run("%%chat -t 2\nHello")
+    kernel.run("%%chat -t 3\nHello")
     cell = kernel.run("%tb")
     assert "magics.py" in cell.plain
 
@@ -517,7 +517,7 @@ def test_option_that_is_given_twice_is_refused(kernel, chat_server, line: str):
         ("use nowhere", "no conversation `nowhere`"),
         ("set temprature 1", "`temperature`"),
         ("set freq 1", "`frequency_penalty`"),
-        ("set temperature 3", "from 0 to 1"),
+        ("set temperature 3", "from 0 to 2"),
         ("set retries -1", "at least 0"),
         ("set connect_timeout 0", "seconds above 0"),
         ("unset temperature", "is not set"),

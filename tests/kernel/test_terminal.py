@@ -296,7 +296,7 @@ def test_errors_are_one_sentence(ipython, chat_server, refused_url):
     chat_server.script(failure(400, "That is \x1b[2J too odd."), failure(400, "That is too odd."))
     for code, said in (
         ("%%chat\nodd", "too odd."),
-        ("%%chat -t 3\nHello", "from 0 to 1"),
+        ("%%chat -t 3\nHello", "from 0 to 2"),
         ("%chat histry", "Did you mean `history`?"),
     ):
         shown = ipython.run(code)

@@ -252,7 +252,7 @@ def test_parameters_are_those_of_the_conversation(kernel, chat_server):
     body = chat_server.requests()[-1].json
     assert (body["max_tokens"], body["top_p"], "temperature" in body) == (50, 0.5, False)
     cell = kernel.run("panel.temperature = 7")
-    assert "temperature is a number from 0 to 1; 7.0 came." in cell.plain
+    assert "temperature is a number from 0 to 2; 7.0 came." in cell.plain
     assert "Traceback" not in cell.plain
     kernel.ok("panel.system = 'Be brief.'")
     page.until(lambda: page.state["system"] == "Be brief.")
@@ -305,6 +305,7 @@ def test_hostile_messages_of_the_page_change_nothing(kernel, page, chat_server):
 
 def test_model_that_holds_is_told_with_where_it_comes_from(kernel, page):
     """Also where nobody has chosen one."""
+    assert page.state["effective"]["temperature"]["high"] == 2
     assert page.state["effective"]["model"] == {"value": "SenseCharacter-20250124-01", "source": "default"}
     kernel.ok("%chat set model other")
     page.until(lambda: page.state["model"] == "other")

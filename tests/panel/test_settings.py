@@ -227,6 +227,16 @@ def test_what_the_kernel_refuses_goes_back(settings: Panel):
     expect(settings.root.get_by_role("alert")).to_contain_text("expected a number from 0 to 1, got 7")
 
 
+def test_temperature_goes_as_far_as_the_server_takes_it(settings: Panel):
+    slider, field = (settings.root.get_by_label(f"Temperature{rest}", exact=True) for rest in ("", ", as a number"))
+    for high in (2, 1):
+        settings.change("effective", {"temperature": {"value": None, "source": "default", "high": high}})
+        expect(slider).to_have_attribute("max", str(high))
+        expect(field).to_have_attribute("max", str(high))
+    settings.change("effective", {})
+    expect(slider).to_have_attribute("max", "1")
+
+
 def test_what_is_being_typed_is_not_overwritten(settings: Panel):
     field = settings.root.get_by_role("textbox", name="System prompt")
     field.focus()

@@ -20,14 +20,15 @@ HELLO = (Message("user", "Hello!"),)
 ANY = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers()))
 
 
-@given(st.sampled_from(["temperature", "top_p"]), ANY)
-def test_probabilities_are_taken_exactly_from_0_to_1(name, value):
-    """A number from 0 to 1 is kept as it is; everything else is refused by name, with the range."""
+@given(st.sampled_from([("temperature", 2), ("top_p", 1)]), ANY)
+def test_temperature_and_top_p_are_taken_exactly_in_their_range(limit, value):
+    """A number of the range is kept as it is; everything else is refused by name, with the range."""
+    name, most = limit
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if value is None or (number and 0 <= value <= 1):
+    if value is None or (number and 0 <= value <= most):
         assert getattr(Parameters(**{name: value}), name) == value
     else:
-        with pytest.raises(InvalidInput, match=f"^{name} is a number from 0 to 1; "):
+        with pytest.raises(InvalidInput, match=f"^{name} is a number from 0 to {most}; "):
             Parameters(**{name: value})
 
 
@@ -65,8 +66,8 @@ def test_stop_is_up_to_four_texts(value):
 
 def test_message_quotes_what_came():
     """The value is in the sentence, shortened when it is long."""
-    with pytest.raises(InvalidInput, match=r"1\.5 came\.$"):
-        Parameters(temperature=1.5)
+    with pytest.raises(InvalidInput, match=r"2\.5 came\.$"):
+        Parameters(temperature=2.5)
     with pytest.raises(InvalidInput) as caught:
         Parameters(stop=["x" * 10_000, ""])
     assert len(str(caught.value)) < 200

@@ -12,6 +12,9 @@ from llmvision_magic.errors import InvalidInput
 
 MOST_STOPS = 4
 
+MOST_TEMPERATURE = 2.0
+"""The highest that a server of the protocol takes; some take less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
@@ -19,7 +22,7 @@ class Parameters:
 
     Attributes:
         max_tokens: Most tokens to generate; an integer, at least 1.
-        temperature: Sampling temperature, from 0 to 1.
+        temperature: Sampling temperature, from 0 to 2; some servers take less.
         top_p: Nucleus sampling probability, from 0 to 1.
         stop: Up to 4 texts that end the reply; a single text is taken as one of them.
         presence_penalty: Any finite number.
@@ -41,7 +44,7 @@ class Parameters:
     def __post_init__(self) -> None:
         checked = {
             "max_tokens": _checked_count("max_tokens", self.max_tokens),
-            "temperature": _checked_number("temperature", self.temperature, 0, 1),
+            "temperature": _checked_number("temperature", self.temperature, 0, MOST_TEMPERATURE),
             "top_p": _checked_number("top_p", self.top_p, 0, 1),
             "stop": _checked_stops(self.stop),
             "presence_penalty": _checked_number("presence_penalty", self.presence_penalty),

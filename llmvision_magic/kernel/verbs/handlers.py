@@ -135,7 +135,7 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         if isinstance(value, dict):
             earlier = conversation.settings.get(setting.name)
             value = {**(earlier if isinstance(earlier, dict) else {}), **value}
-        self.session.set_value(conversation, setting.name, value)
+        self.session.set_value(conversation, setting.name, value, lambda: self.host.settings(conversation))
 
     def do_unset(self, rest: str) -> None:
         conversation = self.session.conversation()

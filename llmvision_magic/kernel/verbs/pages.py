@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_address, shown_address
-from llmvision_magic.chat.plan import checked_value
 from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.markdown import code_span, counted
@@ -38,8 +37,8 @@ def status_page(session: Session, settings: Settings, *, is_short: bool = False)
     Args:
         is_short: Fold what is at its default.
     """
-    where, trouble = _target_rows(session.connections, settings)
-    set_, not_set = _setting_rows(settings)
+    where, trouble = _target_rows(session, settings)
+    set_, not_set = _setting_rows(session, settings)
     rows = [
         *_conversation_rows(session.conversation()),
         *where,
@@ -82,13 +81,13 @@ def _conversation_rows(conversation: Conversation) -> list[_Row]:
     )
 
 
-def _setting_rows(settings: Settings) -> tuple[list[_Row], list[str]]:
+def _setting_rows(session: Session, settings: Settings) -> tuple[list[_Row], list[str]]:
     """The settings that have a value, and the names of the others."""
     rows, not_set = [], []
     for setting in SETTINGS:
         if setting.name in ("model", "base_url"):
             continue
-        if (unusable := _unusable_row(setting.name, settings)) is not None:
+        if (unusable := _unusable_row(setting.name, session, settings)) is not None:
             rows.append(unusable)
             continue
         value = settings.find(setting.name)
@@ -100,43 +99,43 @@ def _setting_rows(settings: Settings) -> tuple[list[_Row], list[str]]:
     return rows, not_set
 
 
-def _target_rows(connections: Connections, settings: Settings) -> tuple[list[_Row], str]:
+def _target_rows(session: Session, settings: Settings) -> tuple[list[_Row], str]:
     """Server, key and model; and why no request can go there, as a sentence, "" when one can."""
     try:
-        target = connections.target(settings)
+        target = session.connections.target(settings)
         check_address(target)
     except InvalidInput as error:
-        return _refused_rows(settings), str(error)
+        return _refused_rows(session, settings), str(error)
     key, key_source = ("none is sent", "") if target.key is None else ("is sent", target.key.source)
     return [
         _Row("server", target.shown_url, target.url_source),
-        *([_consent_row(connections, settings, target)] if target.is_named_by_dotenv else []),
+        *([_consent_row(session, settings, target)] if target.is_named_by_dotenv else []),
         _Row("API key", key, key_source),
         _Row("model", target.model or "the embedded one", target.model_source),
     ], ""
 
 
-def _consent_row(connections: Connections, settings: Settings, target: Target) -> _Row:
-    source = connections.consent.source(target, settings.environment)
+def _consent_row(session: Session, settings: Settings, target: Target) -> _Row:
+    source = session.connections.consent.source(target, settings.environment)
     if source is None:
         return _Row("server of .env", "nobody has agreed to it: the next cell asks first")
     return _Row("server of .env", "prompts may go there", source)
 
 
-def _refused_rows(settings: Settings) -> list[_Row]:
+def _refused_rows(session: Session, settings: Settings) -> list[_Row]:
     server = next(iter(settings.given("base_url")), Value(PLATFORM_URL, "default"))
-    address, model = shown_setting("base_url", server.value), _unusable_row("model", settings)
+    address, model = shown_setting("base_url", server.value), _unusable_row("model", session, settings)
     if model is None:
         address, found = f"unusable: {address}", settings.find("model")
         model = _Row("model", str(found.value or PLATFORM_MODEL), found.source)
     return [_Row("server", address, server.source), _Row("API key", "none is sent"), model]
 
 
-def _unusable_row(name: str, settings: Settings) -> _Row | None:
+def _unusable_row(name: str, session: Session, settings: Settings) -> _Row | None:
     """The row of a setting whose value cannot be used; None for one that can."""
     for given in settings.given(name):
         try:
-            checked_value(name, given.value)
+            session.checked_value(name, given.value, lambda: settings)
         except InvalidInput:
             shown = f"unusable: {shown_setting(name, given.value)}; expected {BY_NAME[name].expected}"
             return _Row(name, shown, given.source)

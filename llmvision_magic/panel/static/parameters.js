@@ -6,7 +6,7 @@ import { freshId, make, setText, wordButton } from "./elements.js";
 export const PARAMETERS = [
   { name: "model", label: "Model", make: lineControl, list: true },
   { name: "system", label: "System prompt", make: textControl },
-  { name: "temperature", label: "Temperature", make: sliderControl, low: 0, high: 1, step: 0.01 },
+  { name: "temperature", label: "Temperature", make: sliderControl, low: 0, high: 1, step: 0.01 }, // see `high` of `Control.show`
   { name: "top_p", label: "Top p", make: sliderControl, low: 0, high: 1, step: 0.01 },
   { name: "max_tokens", label: "Longest reply, in tokens", make: wholeControl },
   { name: "presence_penalty", label: "Presence penalty", make: sliderControl, low: -2, high: 2, step: 0.1 },
@@ -35,13 +35,14 @@ export class Control {
     this.element = make("div", { class: "lp-control", "data-name": parameter.name }, head, this.#parts.element, this.#source);
   }
 
-  // `effective` is what holds where the value is not set: {value, source}, or null where nothing is known of it.
+  // `effective` is what holds where the value is not set: {value, source}, with `high` where the server says how far it
+  // goes; or null where nothing is known of it.
   show(value, effective) {
     const isSet = value !== null && value !== undefined;
     this.element.toggleAttribute("data-set", isSet);
     this.#unset.hidden = !isSet;
     setText(this.#source, isSet ? "set for this conversation" : inWords(effective));
-    this.#parts.show(isSet ? value : null, effective?.value ?? null);
+    this.#parts.show(isSet ? value : null, effective?.value ?? null, effective?.high);
   }
 
   lock(locked) {
@@ -119,10 +120,11 @@ function sliderControl({ id, label, low, high, step }, set) {
     slider.setAttribute("aria-valuetext", slider.value);
   });
   slider.addEventListener("change", () => set(Number(slider.value)));
-  const show = (value, otherwise) => {
+  const show = (value, otherwise, most = high) => {
+    slider.max = input.max = String(most);
     fill(value);
     input.placeholder = otherwise === null ? "–" : String(otherwise);
-    const place = value ?? otherwise ?? (low + high) / 2;
+    const place = value ?? otherwise ?? (low + most) / 2;
     slider.value = String(place);
     slider.setAttribute("aria-valuetext", value === null ? `not set${otherwise === null ? "" : `, ${otherwise}`}` : String(value));
   };

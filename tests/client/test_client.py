@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_one_sentence_and_nothing_is_sent(client, chat_se
 def test_stream_is_checked_before_its_first_piece_is_asked_for(client):
     """A mistake is told where it was made."""
     with pytest.raises(errors.InvalidInput):
-        client.stream("Hello!", temperature=2)
+        client.stream("Hello!", temperature=3)
 
 
 def test_system_prompt_comes_first(client, chat_server):

@@ -80,6 +80,10 @@ def _parse_switch(given: object) -> bool:
     return words[given.strip().lower()]
 
 
+_PYTHON = {"True": "true", "False": "false", "None": "null"}
+"""Words of Python that JSON writes otherwise; sent as texts they would mean something else."""
+
+
 def _parse_json(given: object) -> dict[str, object]:
     """``KEY=JSON``, several of them, a JSON object, or a mapping. A value that is not JSON is taken as text."""
     if isinstance(given, Mapping):
@@ -101,6 +105,11 @@ def _parse_json(given: object) -> dict[str, object]:
         try:
             pairs[key.strip()] = json.loads(text)
         except ValueError:
+            if text.strip() in _PYTHON:
+                raise InvalidInput(
+                    f"param: JSON writes `{key.strip()}={_PYTHON[text.strip()]}`, got {item!r}; "
+                    f'as a text it is `{key.strip()}="{text.strip()}"`.'
+                ) from None
             if text.lstrip()[:1] in ("[", "{", '"'):
                 raise  # it was to be JSON
             pairs[key.strip()] = text

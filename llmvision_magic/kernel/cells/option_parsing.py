@@ -94,6 +94,10 @@ def _cell_words(line: str) -> list[str]:
 
     An expression that stands in quotes as a whole, for it has spaces, loses these alone.
     """
+    if "{" in line or "[" in line or '"' in line:  # few lines have any JSON
+        from llmvision_magic.kernel.cells.json_words import with_json_quoted
+
+        line = with_json_quoted(line)
     words = split_line(line)
     stream = io.StringIO(line)
     lexer = shlex.shlex(stream, posix=True)

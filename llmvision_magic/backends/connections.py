@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.backend import Backend
+from llmvision_magic.backends.sent_headers import sent_headers
 from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, Target, check_address, shown_address
 from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from llmvision_magic.backends.recording import Player, Recorder, RecordingMode
     from llmvision_magic.backends.server_consent import ServerConsent
     from llmvision_magic.backends.wire import Client, Timeouts
+    from llmvision_magic.settings.headers import Headers
     from llmvision_magic.settings.layers import Settings
     from llmvision_magic.stop import Stop
 
@@ -86,6 +88,7 @@ class Connections:
     def _target(self, settings: Settings, key: Key | None) -> Target:
         url = settings.find("base_url")
         model = settings.find("model")
+        headers = sent_headers(settings, url)
         if url.value is not None:
             base_url = str(url.value)
             key = key or self.keys.find(base_url, settings.environment)
@@ -96,11 +99,11 @@ class Connections:
                     "LLMVISION_API_KEY into the .env file too, or LLMVISION_BASE_URL into the environment."
                 )
             name, source = (model.value or PLATFORM_MODEL), model.source
-            return Target(base_url, url.source, key, str(name), source)
+            return Target(base_url, url.source, key, str(name), source, headers)
         key = key or self.keys.find(PLATFORM_URL, settings.environment)
         if key is not None:
-            return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source)
-        return Target(None, "default: no key and no base URL", None, _text(model), model.source)
+            return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source, headers)
+        return Target(None, "default: no key and no base URL", None, _text(model), model.source, headers)
 
     def takes_any_temperature(self, settings: Settings, key: Key | None = None) -> bool:
         """Whether a request may have a temperature that the platform does not take: it goes elsewhere, or to nobody."""
@@ -168,7 +171,7 @@ class Connections:
         from llmvision_magic.backends.recording.recorder import RecordingClient
 
         is_default = target.model_source == "default"
-        secrets = [target.key.secret] if target.key else []
+        secrets = target.secrets
         if tape.verb == "record":
             client, line = self._open(target, settings, tell, stop)
             recording = RecordingClient(tape, client, cell, is_default_model=is_default, secrets=secrets)
@@ -193,29 +196,42 @@ class Connections:
         if target.base_url is not None:
             check_address(target)
             secret = target.key.secret if target.key else None
-            client = self._client(target.base_url, secret, timeouts, retries)
+            client = self._client(target.base_url, secret, target.headers, timeouts, retries)
             return client, Backend(client, str(target.model))
         if settings.find("first_event_timeout").source == "default":
             # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
             timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
         server = self._embedded(settings.environment, tell, stop)
-        client = self._client(server.base_url, server.api_key, timeouts, retries, trust_env=False)
+        client = self._client(server.base_url, server.api_key, target.headers, timeouts, retries, trust_env=False)
         # The server has one model and ignores the name; what the user wrote is sent all the same.
         return client, Backend(client, target.model or server.model, server.context_tokens, client.count_tokens)
 
     def _client(
-        self, base_url: str, key: str | None, timeouts: Timeouts, retries: int, *, trust_env: bool = True
+        self,
+        base_url: str,
+        key: str | None,
+        headers: Headers,
+        timeouts: Timeouts,
+        retries: int,
+        *,
+        trust_env: bool = True,
     ) -> Client:
         from llmvision_magic.backends.wire import Client
         from llmvision_magic.settings.secrets import known_secrets
 
-        name = (base_url, key, timeouts, retries)
+        name = (base_url, key, tuple(headers.items()), timeouts, retries)
         with self._lock:
             if name not in self._clients:
                 # On the way to this machine's own model there is none but the key.
                 secrets = known_secrets() if trust_env else ()
                 self._clients[name] = Client(
-                    base_url, key, timeouts=timeouts, retries=retries, trust_env=trust_env, secrets=secrets
+                    base_url,
+                    key,
+                    headers=headers,
+                    timeouts=timeouts,
+                    retries=retries,
+                    trust_env=trust_env,
+                    secrets=secrets,
                 )
             return self._clients[name]
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.environment import DOTENV
+from llmvision_magic.settings.headers import Headers
 from llmvision_magic.settings.keys import origin_of
 from llmvision_magic.settings.layers import with_source
 
@@ -18,6 +19,8 @@ PLATFORM_MODEL = "SenseCharacter-20250124-01"
 PLATFORM_TEMPERATURE = 1.0
 """The highest that the platform takes."""
 
+NO_HEADERS = Headers()
+
 
 class Target(NamedTuple):
     """Where a request goes, before anything is opened.
@@ -28,6 +31,7 @@ class Target(NamedTuple):
         key: The key that is sent; None for none.
         model: The model asked for; None for the embedded model's own.
         model_source: Which place gave the model.
+        headers: Those that are sent besides our own.
     """
 
     base_url: str | None
@@ -35,6 +39,12 @@ class Target(NamedTuple):
     key: Key | None
     model: str | None
     model_source: str
+    headers: Headers = NO_HEADERS
+
+    @property
+    def secrets(self) -> list[str]:
+        """What may be neither shown nor kept: the key, and the values of headers."""
+        return [*([self.key.secret] if self.key else []), *self.headers.secrets]
 
     @property
     def is_embedded(self) -> bool:

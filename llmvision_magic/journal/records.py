@@ -54,22 +54,24 @@ def usage_from(value: object) -> Usage | None:
 
 
 def settings_to_keep(settings: Mapping[str, object]) -> dict[str, object]:
-    """A conversation's settings; an address without the password that may stand in it."""
-    kept = dict(settings)
+    """A conversation's settings without secrets; an address without the password that may stand in it."""
+    kept = {name: value for name, value in settings.items() if not BY_NAME[name].is_secret}
     if "base_url" in kept:
         kept["base_url"] = shown_address(str(kept["base_url"]))
     return kept
 
 
 def settings_from(value: object) -> dict[str, object]:
-    """A conversation's settings from their JSON value; those that this version does not know are left out.
+    """A conversation's settings from their JSON value; those that this version does not know are left out,
+    and those that are never kept.
 
     Raises:
         InvalidInput: A value is not of its setting's kind.
     """
     if not isinstance(value, Mapping):
         return {}
-    return {name: parse_value(BY_NAME[name], given) for name, given in value.items() if name in BY_NAME}
+    known = {name: given for name, given in value.items() if name in BY_NAME and not BY_NAME[name].is_secret}
+    return {name: parse_value(BY_NAME[name], given) for name, given in known.items()}
 
 
 def turn_record(turn: Turn) -> dict[str, object]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, magics_class
-from traitlets import Bool, Dict, Float, Integer, List, Unicode
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, TraitType, Unicode
 
 from llmvision_magic.errors import Interrupted, InvalidInput
 from llmvision_magic.kernel.failed_cells import FailedCells
 from llmvision_magic.kernel.interrupts import interrupting
 from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
+from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ def _help(name: str) -> str:
     return f"{setting.help} Expected: {setting.expected}.{default} None: not set here."
 
 
+class HeadersTrait(TraitType[Any, Any]):
+    """Headers, whose values `%config ChatMagics` does not show."""
+
+    def validate(self, obj: object, value: object) -> object:
+        """The headers; an error does not show what came."""
+        try:
+            return None if value is None else parse_value(BY_NAME["headers"], value)
+        except InvalidInput as error:
+            raise TraitError(str(error)) from None
+
+
 @magics_class
 class ChatMagics(Magics):
     """Values here count for all conversations of this kernel; an option or ``%chat set`` is stronger.
@@ -58,6 +70,7 @@ class ChatMagics(Magics):
     presence_penalty = Float(None, allow_none=True, help=_help("presence_penalty")).tag(config=True)
     frequency_penalty = Float(None, allow_none=True, help=_help("frequency_penalty")).tag(config=True)
     param = Dict(None, allow_none=True, help=_help("param")).tag(config=True)
+    headers = HeadersTrait(None, allow_none=True, help=_help("headers")).tag(config=True)
     stream = Bool(None, allow_none=True, help=_help("stream")).tag(config=True)
     base_url = Unicode(None, allow_none=True, help=_help("base_url")).tag(config=True)
     connect_timeout = Float(None, allow_none=True, help=_help("connect_timeout")).tag(config=True)

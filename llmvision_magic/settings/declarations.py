@@ -11,7 +11,10 @@ from typing import Literal, NamedTuple
 
 from llmvision_magic.errors import InvalidInput
 
-Kind = Literal["text", "integer", "number", "texts", "switch", "json"]
+Kind = Literal["text", "integer", "number", "texts", "switch", "json", "headers"]
+
+MERGED = ("json", "headers")
+"""Kinds whose values from all places count together, the strongest for each name."""
 
 Format = Literal["markdown", "text", "code", "correction"]
 """How a reply is used: shown as Markdown; shown as it is; its code offered in a new cell; its last code, for that
@@ -36,6 +39,7 @@ class Setting(NamedTuple):
         default: Value when it is given nowhere; None means that nothing is sent.
         above: A number must be greater than this, and below a million; None where the request itself checks.
         words: The only texts that it may be; empty for any.
+        is_secret: Its values are never shown and never kept.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Setting(NamedTuple):
     default: object = None
     above: float | None = None
     words: tuple[str, ...] = ()
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -91,6 +96,14 @@ SETTINGS: tuple[Setting, ...] = (
         "KEY=JSON, for example seed=7",
         "Send any other request parameter; may be repeated.",
         ("--param",),
+    ),
+    Setting(
+        "headers",
+        "headers",
+        "NAME=VALUE, for example X-Team=7B",
+        "Send a header that a gateway asks for; its value is never shown and never kept.",
+        ("--header",),
+        is_secret=True,
     ),
     Setting("stream", "switch", "true or false", "Show the reply while it arrives.", ("--no-stream",), default=True),
     Setting("base_url", "text", "an http(s) address", "The server; any that speaks the Chat Completion API."),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from llmvision_magic.errors import InvalidInput
-from llmvision_magic.settings.declarations import BY_NAME, Setting
+from llmvision_magic.settings.declarations import BY_NAME, MERGED, Setting
 from llmvision_magic.settings.environment import Environment, Value
 from llmvision_magic.settings.parsing import parse_value
 
@@ -38,10 +38,10 @@ class Settings:
         parsed = [Value(_parse_at(setting, value), value.source) for value in self.given(name)]
         if not parsed:
             return Value(setting.default, "default")
-        return _merged(parsed) if setting.kind == "json" else parsed[0]
+        return _merged(parsed) if setting.kind in MERGED else parsed[0]
 
     def given(self, name: str) -> list[Value]:
-        """What counts for a setting, as it was given: the strongest alone, for extra parameters all, it first.
+        """What counts for a setting, as it was given: the strongest alone; of a kind that is merged all, it first.
 
         What is overruled is not looked at: it may be no value at all.
         """
@@ -52,7 +52,7 @@ class Settings:
         variable = self.environment.find(setting.variable)
         if variable:
             found.append(variable)
-        return found if setting.kind == "json" else found[:1]
+        return found if setting.kind in MERGED else found[:1]
 
     def get(self, name: str) -> object:
         """The value alone."""
@@ -85,9 +85,8 @@ def with_source(error: InvalidInput, source: str) -> InvalidInput:
 
 
 def _merged(values: list[Value]) -> Value:
-    """Extra parameters from all places together; the strongest place wins key by key."""
-    merged: dict[str, object] = {}
+    """Extra parameters, or headers, from all places together; the strongest place wins key by key."""
+    merged: object = None
     for value in reversed(values):
-        assert isinstance(value.value, dict)  # noqa: S101  # what _parse_json returns
-        merged.update(value.value)
+        merged = value.value if merged is None else merged | value.value  # type: ignore[operator]  # dicts of one kind
     return Value(merged, ", ".join(value.source for value in values))

@@ -11,6 +11,7 @@ from llmvision_magic.settings.secrets import KEY_PLACE, is_like_key
 
 if TYPE_CHECKING:
     from llmvision_magic.settings.declarations import Setting
+    from llmvision_magic.settings.headers import Headers
 
 
 def parse_value(setting: Setting, given: object) -> object:
@@ -116,6 +117,12 @@ def _parse_json(given: object) -> dict[str, object]:
     return pairs
 
 
+def _parse_headers(given: object) -> Headers:
+    from llmvision_magic.settings.headers import parse_headers  # few requests have any
+
+    return parse_headers(given)
+
+
 _PARSERS = {
     "text": _parse_text,
     "integer": _parse_integer,
@@ -123,4 +130,5 @@ _PARSERS = {
     "texts": _parse_texts,
     "switch": _parse_switch,
     "json": _parse_json,
+    "headers": _parse_headers,
 }

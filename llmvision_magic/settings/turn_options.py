@@ -23,8 +23,9 @@ sent are of them."""
 LONGEST_NAME = 200
 """Characters of a variable's name that is read from a file."""
 
-LINE_SETTINGS = {name: setting for name, setting in BY_NAME.items() if setting.flags}
-"""The settings that a line can give. Of others, the server's address among them, a file says nothing."""
+LINE_SETTINGS = {name: setting for name, setting in BY_NAME.items() if setting.flags and not setting.is_secret}
+"""The settings that a line can give and that are kept with its turn. Of others, the server's address among them, a file
+says nothing."""
 
 _FLAGS = {"system": "-s", "out": "-o", "format": "-f", "raw": "--raw", "background": "--background"}
 _FLAGS |= {"attach": "-a", "image": "-i"}

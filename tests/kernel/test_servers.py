@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.kernels import Kernel, running_kernel
+from support.servers.scripting import failure, text_stream
 
 PLATFORM = "https://platform.llmprovider.ai/v1"
 
@@ -122,3 +123,171 @@ def test_what_is_no_json_is_told_with_how_to_write_it(kernel, chat_server, typed
     assert said in cell.only.text
     assert len(cell.only.text.splitlines()) == 1
     assert chat_server.requests() == []
+
+
+SECRET = "gate-s3cret-0123456789"
+
+
+def sent(chat_server, *names: str) -> list[tuple[str | None, ...]]:
+    """The values of headers of each request for a reply."""
+    asked = [one for one in chat_server.requests() if one.method == "POST"]
+    return [tuple(one.headers.get(name) for name in names) for one in asked]
+
+
+def test_headers_come_from_every_place_and_the_strongest_counts(kernel, chat_server, given):
+    """By name, whatever its case; a header of the user's is sent in the place of ours."""
+    given(LLMVISION_HEADERS='{"X-Team": "7B", "X-From": "environment"}')
+    kernel.ok("%%chat\nHello")
+    kernel.ok("%config ChatMagics.headers = {'x-team': '8'}")
+    kernel.ok("%chat set headers X-Room=blue")
+    kernel.ok("%%chat --header X-TEAM=9 --header 'X-Words=two words' --header A=b=c\nHello")
+    kernel.ok("%%chat --header 'Authorization=Basic Zm9vOmJhcjEyMw=='\nHello")
+    kernel.ok("%chat models")
+    kernel.ok("%config ChatMagics.headers = None")
+    kernel.ok("import llmvision_magic\nllmvision_magic.ChatClient(headers={'X-Team': '10'}).complete('Hello')")
+    assert sent(chat_server, "x-team", "x-from", "x-room", "x-words", "a") == [
+        ("7B", "environment", None, None, None),
+        ("9", "environment", "blue", "two words", "b=c"),
+        ("8", "environment", "blue", None, None),
+        ("10", "environment", None, None, None),
+    ]
+    assert sent(chat_server, "authorization")[1:3] == [("Bearer sk-made-up-0123456789",), ("Basic Zm9vOmJhcjEyMw==",)]
+    [models] = [one for one in chat_server.requests() if one.method == "GET"]
+    assert (models.headers["x-team"], models.headers["x-room"]) == ("8", "blue")
+
+
+def test_headers_of_a_line_go_along_with_all_it_asks(kernel, chat_server):
+    """In the background, side by side, and for the verbs that take the options of a cell; they are not asked again."""
+    kernel.ok("%%chat --compare temperature=0,1 --header X-Team=7B\nHello")
+    kernel.ok("%%chat --header X-Team=7B\nHello")
+    kernel.ok("%chat retry --header X-Team=8B")
+    kernel.ok("%chat retry")
+    assert sent(chat_server, "x-team") == [("7B",), ("7B",), ("7B",), ("8B",), (None,)]
+
+
+def test_the_value_of_a_header_is_shown_nowhere(kernel, chat_server, given):
+    """Not by status, `%config`, `--dry-run`, settings, errors and tracebacks; their names are."""
+    given(LLMVISION_HEADERS=f'{{"X-Gate": "{SECRET}"}}')
+    kernel.ok(f"%config ChatMagics.headers = {{'X-Config': '{SECRET}'}}")
+    shown = [kernel.ok(f"%chat set headers X-Set={SECRET}"), kernel.ok("%chat set"), kernel.ok("%chat set headers")]
+    status = kernel.ok("%chat")
+    assert "| headers | `X-Gate`, `X-Config`, `X-Set` (not shown) | " in status.plain
+    dry_run = kernel.ok("%%chat --dry-run\nHello")
+    assert "Sent besides, with values that are not shown: `X-Gate`, `X-Config`, `X-Set`" in dry_run.plain
+    assert '-H "X-Gate: $X_GATE"' in dry_run.plain
+    chat_server.script(failure(400, f"Your {SECRET} is no good"), failure(400, f"Your {SECRET} is no good"))
+    refused = kernel.run("%%chat\nHello")
+    assert "Your ••• is no good" in refused.only.text
+    shown += [status, dry_run, refused, kernel.run("%tb"), kernel.ok("%config ChatMagics"), kernel.ok("%chat history")]
+    kernel.ok("import llmvision_magic\nclient = llmvision_magic.ChatClient(headers={'X-Py': 'py-" + SECRET + "'})")
+    shown += [kernel.ok("print(client, vars(client))"), kernel.ok("print(get_ipython().find_line_magic('chat'))")]
+    for bad in (f"%%chat --header X-Gate={SECRET} more\nHello", f"%%chat --header '{SECRET}'\nHello"):
+        shown.append(kernel.run(bad))
+    for bad in (f"%%chat --header 'X-Gate: {SECRET}'\nHello", f'%%chat -s "open --header X-Gate={SECRET}\nHello'):
+        shown.append(kernel.run(bad))
+    shown += [kernel.run(f"%chat set headers {SECRET}"), kernel.run(f"%%chat --header Content-Length={SECRET}\nHello")]
+    given(LLMVISION_HEADERS=f'{{"X-Gate": "{SECRET}"')
+    shown += [kernel.run("%%chat\nHello"), kernel.ok("%chat")]
+    given(LLMVISION_HEADERS=None)
+    shown.append(kernel.run(f"%config ChatMagics.headers = {{'X-Config': ['{SECRET}']}}"))
+    kernel.ok("%config ChatMagics.headers = None")
+    for cell in shown:
+        everything = str([message["content"] for message in cell.messages if message["msg_type"] != "execute_input"])
+        assert SECRET not in everything, everything
+        assert "Traceback (most recent" not in everything or cell is shown[6]
+
+
+def test_the_value_of_a_header_is_kept_nowhere(chat_server, tmp_path):
+    """Not in the journal, a recording, a saved or an exported conversation."""
+    with running_kernel(
+        cwd=tmp_path, LLMVISION_BASE_URL=chat_server.url, LLMVISION_JOURNAL="journal.sqlite", LLMVISION_MODEL="m"
+    ) as kernel:
+        kernel.ok("%load_ext llmvision_magic")
+        kernel.ok(f"%chat set headers X-Set={SECRET}")
+        kernel.ok("%chat record lesson.jsonl")
+        chat_server.script(text_stream(f"You are {SECRET}."), text_stream(f"You are {SECRET}."))
+        kernel.ok(f"%%chat --header X-Gate=lane-{SECRET} -t 0.5\nWho am I?")
+        kernel.ok("value = 'a " + SECRET + " b'")
+        kernel.ok(f"%%chat --header X-Gate=lane-{SECRET}\n{{{{value}}}}")
+        assert "a ••• b" in chat_server.requests()[1].body
+        kernel.ok("%chat live\n%chat save saved.json")
+        for ending in ("md", "ipynb", "html", "json"):
+            kernel.ok(f"%chat export exported.{ending}")
+        kernel.ok("%chat edit 1")
+        kernel.ok("%unload_ext llmvision_magic")
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {"lesson.jsonl", "saved.json", "journal.sqlite", "exported.md"} <= set(kept)
+    for name, content in kept.items():
+        if not name.startswith(("exported", "saved", "journal")):  # these hold what the model said
+            assert SECRET.encode() not in content, name
+        for beginning in (b"X-Gate", b"X-Set", b"lane-"):
+            assert beginning not in content, name
+
+
+def test_a_loaded_conversation_sends_no_headers(kernel, chat_server, given):
+    """It may be a stranger's."""
+    kernel.ok("%%chat -t 0.5\nHello")
+    kernel.ok("%chat save theirs.json")
+    kernel.ok(
+        "import json\ntext = json.loads(pathlib.Path('theirs.json').read_text())\n"
+        "text['settings']['headers'] = {'X-Evil': '1'}\n"
+        "text['turns'][0]['options']['headers'] = {'X-Evil': '2'}\n"
+        "pathlib.Path('theirs.json').write_text(json.dumps(text))"
+    )
+    kernel.load_anew()
+    kernel.ok("%chat load theirs.json")
+    kernel.ok("%chat retry")
+    kernel.ok("%%chat\nHello")
+    assert sent(chat_server, "x-evil") == [(None,)] * 3
+
+
+@pytest.mark.parametrize("place", ["environment", "configuration"])
+def test_a_strangers_server_gets_no_headers_that_are_not_its_own(kernel, chat_server, given, place):
+    """A `.env` file names the server; what the user gives for all notebooks is not sent there."""
+    given(LLMVISION_BASE_URL=None, LLMVISION_API_KEY=None)
+    kernel.ok(f"pathlib.Path('.env').write_text('LLMVISION_BASE_URL={chat_server.url}\\n')")
+    try:
+        if place == "environment":
+            given(LLMVISION_HEADERS=f'{{"X-Gate": "{SECRET}"}}')
+        else:
+            kernel.ok(f"%config ChatMagics.headers = {{'X-Gate': '{SECRET}'}}")
+        refused = kernel.run("%%chat\nHello")
+        assert "they are not sent there, for such a file may be a stranger's" in refused.only.text
+        assert SECRET not in refused.only.text
+        kernel.run("%chat models")
+        assert chat_server.requests() == []
+        given(LLMVISION_HEADERS=None)
+        kernel.ok("%config ChatMagics.headers = None")
+        kernel.ok("with open('.env', 'a') as file: file.write('LLMVISION_HEADERS={\"X-Own\": \"1\"}\\n')")
+        kernel.ok("%%chat\nHello")
+        assert sent(chat_server, "x-own", "x-gate") == [("1", None)]
+    finally:
+        kernel.ok("%config ChatMagics.headers = None\npathlib.Path('.env').unlink()")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--header X-Team", "headers: expected NAME=VALUE, for example X-Team=7B"),
+        ("--header 'X Team=7'", "no name that a header can have"),
+        ("--header X-Team=", "is empty or holds another"),
+        ("--header X-Team=é", "ASCII"),
+        ("--header X-Team=7 --header x-team=8", "given twice"),
+        ("--header Host", "expected NAME=VALUE"),
+        ("--header Transfer-Encoding=chunked", "says how the request is written"),
+        ("--header X-Team=7B or not", "put a header with blanks into quotes"),
+        ("--heder X-Team=7B", "Did you mean `--header`?"),
+    ],
+)
+def test_a_header_that_is_none_is_one_sentence(kernel, chat_server, line, said):
+    """What was expected, and what to do; nothing is sent."""
+    cell = kernel.run(f"%%chat {line}\nHello")
+    assert said in cell.only.text
+    assert len(cell.only.text.splitlines()) == 1
+    assert chat_server.requests() == []
+
+
+def test_tab_and_help_know_headers(kernel):
+    """They are made from the declarations."""
+    assert "--header" in kernel.complete("%%chat --hea")
+    assert "NAME=VALUE" in kernel.ok("%chat help").plain

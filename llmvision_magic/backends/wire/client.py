@@ -20,6 +20,7 @@ from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
 from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
 from llmvision_magic.messages import Delta, as_name
+from llmvision_magic.settings.headers import Headers
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Client:
     Args:
         base_url: Address of the API, mostly ending in ``/v1``.
         api_key: Sent as a bearer token; None or empty: no Authorization header.
+        headers: Sent besides our own, and in the place of those with the same name.
         timeouts: How long the server may stay silent.
         retries: How often a request that the server surely did not begin to answer is sent again.
         trust_env: Whether proxies and certificates are taken from the environment. Off for a server on this machine.
@@ -51,6 +53,7 @@ class Client:
         base_url: str,
         api_key: str | None = None,
         *,
+        headers: Headers | None = None,
         timeouts: Timeouts | None = None,
         retries: int = 2,
         trust_env: bool = True,
@@ -59,9 +62,11 @@ class Client:
         url = checked_url(base_url)
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
-        self._pool = ConnectionPool(url, api_key, self.timeouts, trust_env=trust_env)
+        headers = headers or Headers()
+        self._pool = ConnectionPool(url, api_key, headers, self.timeouts, trust_env=trust_env)
         self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        own = tuple(filter(None, (api_key, *passwords(url.userinfo.decode("ascii")))))
+        own = (api_key, *passwords(url.userinfo.decode("ascii")), *headers.secrets)
+        own = tuple(filter(None, own))
         self._server = Server(self._base_url, (*own, *secrets))
         self._filter = SecretFilter(own, self._server)
         hide_in_logs(self._server.secrets)

@@ -12,6 +12,7 @@ import httpx
 
 from llmvision_magic.backends.wire.transport import watch
 from llmvision_magic.errors import InvalidInput
+from llmvision_magic.settings.headers import Headers
 from llmvision_magic.version import __version__
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ConnectionPool:
     Args:
         base_url: Address of the API; user and password in it are sent where there is no key.
         api_key: Sent as a bearer token; None or empty: no Authorization header.
+        headers: Sent besides our own, and in the place of those with the same name.
         timeouts: How long the server may stay silent.
         trust_env: Whether proxies and certificates are taken from the environment.
 
@@ -35,8 +37,10 @@ class ConnectionPool:
         InvalidInput: The key holds characters that no header can carry.
     """
 
-    def __init__(self, base_url: httpx.URL, api_key: str | None, timeouts: Timeouts, *, trust_env: bool) -> None:
-        self._headers = {
+    def __init__(
+        self, base_url: httpx.URL, api_key: str | None, headers: Headers, timeouts: Timeouts, *, trust_env: bool
+    ) -> None:
+        own = {
             "Accept": "text/event-stream, application/json",
             # Compressed events are held back until enough of them have come together.
             "Accept-Encoding": "identity",
@@ -45,9 +49,10 @@ class ConnectionPool:
         }
         self._auth = None
         if api_key:
-            self._headers["Authorization"] = f"Bearer {_checked_key(api_key)}"
-        elif base_url.userinfo:
+            own["Authorization"] = f"Bearer {_checked_key(api_key)}"
+        elif base_url.userinfo and "authorization" not in map(str.lower, headers):
             self._auth = httpx.BasicAuth(base_url.username, base_url.password)
+        self._headers = Headers(own) | headers
         self._has_tls = base_url.scheme == "https"
         self._timeouts = timeouts
         self._trust_env = trust_env

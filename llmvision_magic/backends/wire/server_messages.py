@@ -26,7 +26,7 @@ class Server:
 
     Attributes:
         address: Base URL without user and password, and without secrets.
-        secrets: Key, password and the like; taken out of everything that is quoted.
+        secrets: Key, password, values of headers and the like; taken out of everything that is quoted.
     """
 
     def __init__(self, address: str, secrets: tuple[str, ...] = ()) -> None:

@@ -56,7 +56,7 @@ class PromptComposer:
     def _values(self, settings: Settings) -> NotebookValues:
         from llmvision_magic.prompt import NotebookValues, secret_values
 
-        key = self._session.connections.target(settings).key
-        secrets = [*secret_values(settings.environment.variables()), *([key.secret] if key else [])]
+        target = self._session.connections.target(settings)
+        secrets = [*secret_values(settings.environment.variables()), *target.secrets]
         namespace = {"Err": self._failures.errors(), **self._shell.user_ns}
         return NotebookValues(namespace, secrets, settings.whole("value_limit"), self._failures.name_cell)

@@ -45,6 +45,7 @@ def dry_run_page(plan: TurnPlan) -> list[Part]:
         *([f"Of the prompt: {'; '.join(plan.ask.notes)}."] if plan.ask.notes else []),
         Fold(JSON_TITLE, json_text, f"{JSON_TITLE}:\n\n{json_text}"),
         Fold("The same with curl", curl.removeprefix("The same with curl:\n\n"), curl) if "```" in curl else curl,
+        *([_headers(plan)] if plan.target.headers else []),
     ]
 
 
@@ -116,6 +117,7 @@ def _curl(plan: TurnPlan, body: str) -> str:
     if plan.target.base_url is None:
         return "There is no line for curl: the embedded model has no address before it starts."
     key = ' -H "Authorization: Bearer $LLMVISION_API_KEY"' if plan.target.key else ""
+    key += "".join(f' -H "{name}: ${_variable(name)}"' for name in plan.target.headers)
     start = f"curl -N {_quoted(_address(plan))}{key} -H 'Content-Type: application/json' "
     if len(body) > LONGEST_LINE or _DATA.search(body):
         line = f"{start}-d @request.json"
@@ -124,6 +126,16 @@ def _curl(plan: TurnPlan, body: str) -> str:
             "`open('request.json', 'w', encoding='utf-8').write(request)` writes it.\n\n" + fenced(line, "bash")
         )
     return f"The same with curl:\n\n{fenced(start + '-d ' + _quoted(body), 'bash')}"
+
+
+def _headers(plan: TurnPlan) -> str:
+    names = ", ".join(code_span(name) for name in plan.target.headers)
+    return f"Sent besides, with values that are not shown: {names}. For curl they are variables of the shell."
+
+
+def _variable(name: str) -> str:
+    """A variable of the shell for a header's value."""
+    return re.sub(r"\W", "_", name.upper())
 
 
 def _quoted(text: str) -> str:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, NoReturn
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.options import EXPRESSIONS, KNOWN_FLAGS, OPTIONS, Option
 from llmvision_magic.kernel.cells.out_option import checked_out
-from llmvision_magic.settings.declarations import FORMATS, SETTINGS, Format
+from llmvision_magic.settings.declarations import BY_NAME, FORMATS, SETTINGS, Format
 from llmvision_magic.settings.parsing import parse_value
 from llmvision_magic.settings.suggestions import closest, nearest, starting_with
 
 if TYPE_CHECKING:
     from llmvision_magic.kernel.cells.compare_option import ComparedParameter
 
-NOT_KEPT = ("name", "replace", "once", "dry_run")
-"""Options that say where a turn goes, and whether there is one; the others are kept with it."""
+NOT_KEPT = ("name", "replace", "once", "dry_run", *(setting.name for setting in SETTINGS if setting.is_secret))
+"""Options that say where a turn goes, and whether there is one, and what is kept nowhere; the others are kept with
+it."""
 
 
 class CellOptions:
@@ -53,8 +54,13 @@ class CellOptions:
 
     @property
     def kept(self) -> dict[str, object]:
-        """What is kept with the turn: all but what says where the turn goes, and whether there is one."""
+        """What is kept with the turn: all but what says where the turn goes, whether there is one, and secrets."""
         return {name: value for name, value in self.said.items() if name not in NOT_KEPT}
+
+    @property
+    def secret(self) -> dict[str, object]:
+        """Settings given on the line that are kept nowhere."""
+        return {name: value for name, value in self.given.items() if BY_NAME[name].is_secret}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -74,6 +80,10 @@ def _parser(prog: str) -> _Parser:
     return parser
 
 
+_HEADER = "--header"
+"""The option whose value is not repeated in a message."""
+
+
 def split_line(line: str) -> list[str]:
     """The words of a line, by the shell's rules for quotes.
 
@@ -83,7 +93,8 @@ def split_line(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}): {line.strip()}") from None
+        shown = "" if _HEADER in line else f": {line.strip()}"
+        raise InvalidInput(f"%%chat: a quote on the line is not closed ({error}){shown}.") from None
 
 
 _QUOTED = r"""'[^']*'|"(?:[^"\\]|\\.)*\""""
@@ -143,6 +154,11 @@ def parse_cell_options(line: str, magic: str = "%%chat") -> CellOptions:
             flag = word.partition("=")[0]
             hint = _nearest_flag(flag) or " `%chat help` lists them."
             raise InvalidInput(f"{magic} has no option `{flag}`.{hint}")
+    if unknown and any(word.partition("=")[0] == _HEADER for word in words):  # they may belong to its value
+        raise InvalidInput(
+            f"{magic}: there are words on the line that belong to no option; put a header with blanks into quotes: "
+            f"`{_HEADER} 'NAME=a value'`."
+        )
     if unknown and {*words} & {*EXPRESSIONS}:
         raise InvalidInput(
             f"`{' '.join(unknown)}` is no option; put an expression with spaces into quotes: `-a 'df[df.x > 3]'`."

@@ -34,10 +34,12 @@ def _setting_options() -> tuple[Option, ...]:
     options = []
     for setting in SETTINGS:
         if setting.flags:
-            value = {"texts": "TEXT", "json": "KEY=JSON", "switch": ""}.get(setting.kind, setting.name.upper())
+            value = {"texts": "TEXT", "json": "KEY=JSON", "headers": "NAME=VALUE", "switch": ""}.get(
+                setting.kind, setting.name.upper()
+            )
             text = "Show the reply only when it is complete." if setting.kind == "switch" else setting.help
             expected = "" if setting.kind in ("text", "switch", "texts") else f" Expected: {setting.expected}."
-            repeatable = setting.kind in ("texts", "json")
+            repeatable = setting.kind in ("texts", "json", "headers")
             options.append(Option(setting.flags, value, text + expected, setting.name, repeatable))
     return tuple(options)
 

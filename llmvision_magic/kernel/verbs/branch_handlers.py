@@ -188,7 +188,7 @@ def _line_for(verb: str, options: Mapping[str, object], said: CellOptions) -> Ce
 def options_for_retry(options: Mapping[str, object], said: CellOptions) -> CellOptions:
     """The line to ask with: a verb's own, with the settings, the format and the variable from the turn's options."""
     line = copy(said)
-    line.given = {name: value for name, value in options.items() if name in LINE_SETTINGS}
+    line.given = {name: value for name, value in options.items() if name in LINE_SETTINGS} | said.secret
     line.out = cast("str | None", options.get("out"))
     line.format = cast("Format", options.get("format", "markdown"))
     return line

@@ -134,7 +134,7 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         value = parse_value(setting, words if len(words) > 1 else _unquoted(text))
         if isinstance(value, dict):
             earlier = conversation.settings.get(setting.name)
-            value = {**(earlier if isinstance(earlier, dict) else {}), **value}
+            value = earlier | value if isinstance(earlier, dict) else value
         self.session.set_value(conversation, setting.name, value, lambda: self.host.settings(conversation))
 
     def do_unset(self, rest: str) -> None:

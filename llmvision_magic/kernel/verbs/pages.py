@@ -12,6 +12,7 @@ from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.rendering.page_bundle import Fold, Part
 from llmvision_magic.settings.declarations import BY_NAME, SETTINGS
 from llmvision_magic.settings.environment import Value
+from llmvision_magic.settings.headers import Headers
 from llmvision_magic.settings.secrets import without_known_secrets
 from llmvision_magic.text_files import shown_path
 
@@ -206,5 +207,8 @@ def _usage_row(name: str, model: str, spent: TokenTotals, cost: str | None) -> s
 
 
 def shown_setting(name: str, value: object) -> str:
-    """A setting's value, for a table. An address is shown without user name and password."""
+    """A setting's value, for a table. Of an address no user name and password are shown, of headers the names alone."""
+    if BY_NAME[name].is_secret:
+        names = ", ".join(map(code_span, value)) if isinstance(value, Headers) else ""
+        return f"{names or 'a value'} (not shown)"
     return code_span(shown_address(str(value)) if name == "base_url" else value)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
+from llmvision_magic.backends.wire.endpoint import shown_address as shown_address
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.environment import DOTENV
 from llmvision_magic.settings.headers import Headers
@@ -66,19 +66,8 @@ class Target(NamedTuple):
 
     @property
     def shown_url(self) -> str:
-        """The address without user name and password."""
+        """The address without what may be a secret."""
         return "the embedded model, on this machine" if self.base_url is None else shown_address(self.base_url)
-
-
-def shown_address(base_url: str) -> str:
-    """An address without user name and password, and without what is a secret elsewhere in the environment."""
-    from llmvision_magic.settings.secrets import without_known_secrets
-
-    try:
-        parts = urlsplit(base_url)
-    except ValueError:
-        return "an address that cannot be read"
-    return without_known_secrets(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
 
 
 def check_address(target: Target) -> None:

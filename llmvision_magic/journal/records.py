@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llmvision_magic.backends.target import shown_address
+from llmvision_magic.backends.wire.endpoint import kept_address
 from llmvision_magic.conversation import Turn
 from llmvision_magic.messages import Content, Usage, as_name
 from llmvision_magic.settings.declarations import BY_NAME
@@ -54,10 +54,10 @@ def usage_from(value: object) -> Usage | None:
 
 
 def settings_to_keep(settings: Mapping[str, object]) -> dict[str, object]:
-    """A conversation's settings without secrets; an address without the password that may stand in it."""
+    """A conversation's settings without secrets; an address without those that may stand in it."""
     kept = {name: value for name, value in settings.items() if not BY_NAME[name].is_secret}
     if "base_url" in kept:
-        kept["base_url"] = shown_address(str(kept["base_url"]))
+        kept["base_url"] = kept_address(str(kept["base_url"]))
     return kept
 
 

@@ -295,3 +295,28 @@ def test_tab_and_help_know_headers(kernel):
     """They are made from the declarations."""
     assert "--header" in kernel.complete("%%chat --hea")
     assert "NAME=VALUE" in kernel.ok("%chat help").plain
+
+
+@pytest.mark.parametrize(
+    ("ending", "path"),
+    [
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("", "/v1/chat/completions"),
+        ("/v1?api-version=2024-10-21", "/v1/chat/completions?api-version=2024-10-21"),
+        ("/v1?token=s3cret-0123", "/v1/chat/completions?token=s3cret-0123"),
+    ],
+)
+def test_address_as_it_is_copied_works(kernel, chat_server, given, ending, path):
+    """With the endpoint's name, without the version, with a query; what a query may hide is not shown."""
+    given(LLMVISION_BASE_URL=f"{chat_server.root}{ending}")
+    assert "echo: Hello" in kernel.ok("%%chat\nHello").plain
+    last = chat_server.requests()[-1]
+    assert last.path == path
+    assert last.headers.get("api-key") == ("sk-made-up-0123456789" if "api-version" in ending else None)
+    assert "s3cret" not in kernel.ok("%chat").plain + kernel.ok("%%chat --dry-run\nHello").plain
+
+
+def test_address_without_an_api_says_what_to_set(kernel, chat_server, given):
+    """The one that most servers have."""
+    given(LLMVISION_BASE_URL=f"{chat_server.root}/wrong")
+    assert f"A base URL mostly ends in /v1: {chat_server.root}/v1." in kernel.run("%%chat\nHello").only.text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import httpx
 
+from llmvision_magic.backends.wire.endpoint import trimmed
 from llmvision_magic.errors import InvalidInput
 
 
 def checked_url(base_url: str) -> httpx.URL:
-    """A base URL, read.
+    """A base URL, read: without the name of an endpoint, without a final slash, with its query.
 
     Raises:
         InvalidInput: It is no http(s) address; no password in it is shown.
@@ -24,6 +25,7 @@ def checked_url(base_url: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host or not 0 < (1 if url.port is None else url.port) < 65536:
         shown = str(url.copy_with(userinfo=b"")) if url.host else "an address without a host"
         raise InvalidInput(f"{expected}; {shown} came.")
-    if url.query or url.fragment:
-        raise InvalidInput("The base URL has no query and no fragment: remove what follows ? or #.")
-    return url
+    if url.fragment:
+        raise InvalidInput("The base URL has no fragment: remove what follows #.")
+    path, query = trimmed(url.raw_path.partition(b"?")[0].decode("ascii")), url.query.decode("ascii")
+    return url.copy_with(raw_path=f"{path or '/'}{f'?{query}' if query else ''}".encode("ascii"))

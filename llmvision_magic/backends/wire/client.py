@@ -9,16 +9,18 @@ from llmvision_magic.backends.wire import error_mapping, retries, server_errors
 from llmvision_magic.backends.wire.base_url import checked_url
 from llmvision_magic.backends.wire.chat_completion import whole_deltas
 from llmvision_magic.backends.wire.connection_pool import ConnectionPool
+from llmvision_magic.backends.wire.endpoint import ENDPOINT, NO_ENDPOINT, advice, is_azure, query_secrets, with_version
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
 from llmvision_magic.backends.wire.log_masking import hide_in_logs
 from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
 from llmvision_magic.backends.wire.response_body import json_object, kind_of, not_json
 from llmvision_magic.backends.wire.retries import Retrying
 from llmvision_magic.backends.wire.secret_filter import SecretFilter
+from llmvision_magic.backends.wire.server_errors import is_no_api
 from llmvision_magic.backends.wire.server_messages import Server, mapping, passwords
 from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.backends.wire.transport import Call
-from llmvision_magic.errors import ChatError, ContextTooLong, Interrupted, ServerBusy
+from llmvision_magic.errors import BadResponse, ChatError, ContextTooLong, Interrupted, RequestRefused, ServerBusy
 from llmvision_magic.messages import Delta, as_name
 from llmvision_magic.settings.headers import Headers
 from llmvision_magic.stop import Stop
@@ -36,7 +38,7 @@ class Client:
     Close it, or use it as a context manager. Connections are made when first needed.
 
     Args:
-        base_url: Address of the API, mostly ending in ``/v1``.
+        base_url: Address of the API, mostly ending in ``/v1``; where there is none, it is looked for under ``/v1``.
         api_key: Sent as a bearer token; None or empty: no Authorization header.
         headers: Sent besides our own, and in the place of those with the same name.
         timeouts: How long the server may stay silent.
@@ -63,12 +65,14 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         headers = headers or Headers()
+        self._query = f"?{url.query.decode('ascii')}" if url.query else ""
+        self._base_url = str(url.copy_with(userinfo=b"", query=None)).rstrip("/")
+        self._versioned = with_version(self._base_url)
         self._pool = ConnectionPool(url, api_key, headers, self.timeouts, trust_env=trust_env)
-        self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        own = (api_key, *passwords(url.userinfo.decode("ascii")), *headers.secrets)
-        own = tuple(filter(None, own))
-        self._server = Server(self._base_url, (*own, *secrets))
-        self._filter = SecretFilter(own, self._server)
+        own = (api_key, *passwords(url.userinfo.decode("ascii")), *headers.secrets, *query_secrets(self._query[1:]))
+        self._server = Server(self._base_url, (*filter(None, own), *secrets))
+        self._server.advice = advice(self._base_url, has_api_version=is_azure(self._query))
+        self._filter = SecretFilter(filter(None, own), self._server)
         hide_in_logs(self._server.secrets)
         self._usage_known: bool | None = None
 
@@ -83,7 +87,7 @@ class Client:
 
     @property
     def base_url(self) -> str:
-        """Address of the API, without user, password and final slash."""
+        """Address of the API, without user, password, query and final slash."""
         return self._base_url
 
     def close(self) -> None:
@@ -145,7 +149,14 @@ class Client:
             Interrupted: `stop` was set.
             ChatError: As `stream`; never sent twice.
         """
-        answer = self._asked("GET", f"{self._base_url}/models", None, stop or Stop())
+        stop = stop or Stop()
+        try:
+            answer = self._asked("GET", self._at("/models"), None, stop)
+        except (BadResponse, RequestRefused) as error:
+            if not self._versioned or not is_no_api(error, ""):
+                raise
+            answer = self._asked("GET", self._at("/models", self._versioned), None, stop)
+            self._found(self._versioned)
         listed = answer.get("data", answer.get("models"))
         if not isinstance(listed, list):
             raise server_errors.not_a_reply("no list of models", str(answer), self._server)
@@ -174,20 +185,30 @@ class Client:
 
     def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:
         """Send until a reply begins; None when stopped."""
-        url = f"{self._base_url}/chat/completions"
+        base, first = self._base_url, None
         ask_usage = not (request.asks_usage and self._usage_known is False)
         attempt = 0
         while not call.stop.is_set:
             asked_pause = None
             exchange = self._exchange(call)
             try:
-                exchange.send(self._pool.http_client(), "POST", url, encoded(request.body(ask_usage=ask_usage)))
-                if exchange.status < 300:
+                body = encoded(request.body(ask_usage=ask_usage))
+                exchange.send(self._pool.http_client(), "POST", self._at(ENDPOINT, base), body)
+                if exchange.status < 300 and self._is_reply(exchange):
+                    self._found(base)
                     if request.asks_usage:
                         self._usage_known = ask_usage
                     return exchange
                 asked_pause = exchange.asked_pause()
                 failure: ChatError = exchange.refusal(request.model)
+                if self._versioned and is_no_api(failure, request.model):
+                    if first is None:
+                        first, base = failure, self._versioned
+                        self._server.address = base
+                        continue
+                    failure, self._server.address = first, self._base_url
+                elif self._versioned:
+                    self._found(base)
                 if (
                     request.asks_usage
                     and ask_usage
@@ -253,6 +274,26 @@ class Client:
             finally:
                 exchange.close()
         return json_object(content, self._server)
+
+    def _is_reply(self, exchange: Exchange) -> bool:
+        """Whether an answer with a good status is the API's. Looked at while it is not known where the API is."""
+        if not self._versioned:
+            return True
+        try:
+            head = exchange.head()
+        except BaseException:
+            exchange.close()
+            raise
+        return kind_of(exchange.content_type, head) != "other" and NO_ENDPOINT not in head
+
+    def _at(self, endpoint: str, base: str = "") -> str:
+        return f"{base or self._base_url}{endpoint}{self._query}"
+
+    def _found(self, base: str) -> None:
+        """The API is there: it is looked for nowhere else any more."""
+        if self._versioned:
+            self._base_url = self._server.address = base
+            self._versioned = self._server.advice = ""
 
     def _exchange(self, call: Call) -> Exchange:
         return Exchange(call, self._server, self.timeouts)

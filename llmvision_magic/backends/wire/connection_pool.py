@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from llmvision_magic.backends.wire.endpoint import is_azure
 from llmvision_magic.backends.wire.transport import watch
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.headers import Headers
@@ -50,6 +51,8 @@ class ConnectionPool:
         self._auth = None
         if api_key:
             own["Authorization"] = f"Bearer {_checked_key(api_key)}"
+            if is_azure(str(base_url)):
+                own["api-key"] = api_key
         elif base_url.userinfo and "authorization" not in map(str.lower, headers):
             self._auth = httpx.BasicAuth(base_url.username, base_url.password)
         self._headers = Headers(own) | headers

@@ -10,10 +10,10 @@ import httpx
 
 from llmvision_magic.backends.wire import error_mapping, retries, server_errors
 from llmvision_magic.backends.wire.response_body import tells_kind
-from llmvision_magic.backends.wire.server_messages import Server, message_of, parsed
+from llmvision_magic.backends.wire.server_messages import Server, first_words, message_of, parsed
 from llmvision_magic.backends.wire.stream_decoder import LARGEST_EVENT
 from llmvision_magic.backends.wire.transport import Call, WatchedStream
-from llmvision_magic.errors import ChatError, RequestRefused
+from llmvision_magic.errors import BadResponse, ChatError, RequestRefused
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire.request import Timeouts
@@ -131,8 +131,8 @@ class Exchange:
                 raise server_errors.not_a_reply(f"an answer of more than {limit // 1024**2} MiB", "", self._server)
         return bytes(body)
 
-    def refusal(self, model: str) -> RequestRefused:
-        """The error that an answer with an error status is. Closes the answer."""
+    def refusal(self, model: str) -> RequestRefused | BadResponse:
+        """The error that an answer without a reply is. Closes the answer."""
         body = bytearray()
         try:
             for chunk in self:
@@ -143,6 +143,8 @@ class Exchange:
             pass  # the status alone says enough
         finally:
             self.close()
+        if self.status < 300:
+            return server_errors.not_a_reply("something else", first_words(bytes(body)), self._server)
         try:
             answer = parsed(bytes(body))
         except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class SecretFilter:
         server: Whose secrets are taken out of short fields, as the model's name.
     """
 
-    def __init__(self, secrets: tuple[str, ...], server: Server) -> None:
+    def __init__(self, secrets: Iterable[str], server: Server) -> None:
         wanted = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in PLACEHOLDERS}
         self._secrets = sorted(wanted, key=len, reverse=True)
         self._probes = sorted({secret[:_PROBE] for secret in wanted})

@@ -90,11 +90,13 @@ def from_status(
         return ServerBusy(
             f"The server at {server.address} {state} ({status}){words}{advice}", status=status, server_message=said
         )
-    if status == 404:
+    if status in (404, 405):
         what = f"; either the base URL is wrong or the model {model!r} is unknown there" if model else ""
         advice = f"Check the base URL{' and the model: `%chat models`' if model else ''}."
+        if not names_model(said, model):
+            advice += server.advice
         return RequestRefused(
-            f"Nothing found at {server.address} (404){what}{words}{advice}", status=status, server_message=said
+            f"Nothing found at {server.address} ({status}){what}{words}{advice}", status=status, server_message=said
         )
     if status == 413:
         advice = "Send less: a shorter prompt, or begin a new conversation."
@@ -173,8 +175,20 @@ def not_a_reply(what: str, body: str, server: Server) -> BadResponse:
     words = f" (“{quote}”)" if quote else ""
     return BadResponse(
         f"A reply of the Chat Completion API was expected from {server.address}, and {what} came{words}: "
-        "check the base URL."
+        f"check the base URL.{server.advice}"
     )
+
+
+def names_model(said: str, model: str) -> bool:
+    """Whether a server speaks of the model that it was asked for."""
+    return bool(model and model in said) or re.search(r"(?i)\bmodels?\b", said) is not None
+
+
+def is_no_api(error: ChatError, model: str) -> bool:
+    """Whether an answer says that there is no API, and not that the API refuses the request."""
+    if isinstance(error, RequestRefused):
+        return error.status in (404, 405) and not names_model(error.server_message, model)
+    return isinstance(error, BadResponse)
 
 
 def is_error(value: Mapping[str, object]) -> bool:

@@ -27,12 +27,14 @@ class Server:
     Attributes:
         address: Base URL without user and password, and without secrets.
         secrets: Key, password, values of headers and the like; taken out of everything that is quoted.
+        advice: What to set where there is no API, as a sentence with a space before it.
     """
 
     def __init__(self, address: str, secrets: tuple[str, ...] = ()) -> None:
         # The longest first: one may be the beginning of another.
         self.secrets = tuple(sorted(secrets, key=len, reverse=True))
         self.address = self.masked(address)
+        self.advice = ""
 
     def masked(self, text: str) -> str:
         """`text` without secrets."""

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from llmvision_magic.backends.wire.endpoint import is_azure, shown_endpoint
 from llmvision_magic.backends.wire.request import encoded
 from llmvision_magic.chat.context_window import size_of
 from llmvision_magic.kernel.markdown import code_span, counted
@@ -90,7 +91,7 @@ def json_of(plan: TurnPlan) -> str:
 
 
 def _address(plan: TurnPlan) -> str:
-    return f"{plan.target.shown_url.rstrip('/')}/chat/completions"
+    return shown_endpoint(str(plan.target.base_url))
 
 
 def _shortened(match: re.Match[str]) -> str:
@@ -117,6 +118,8 @@ def _curl(plan: TurnPlan, body: str) -> str:
     if plan.target.base_url is None:
         return "There is no line for curl: the embedded model has no address before it starts."
     key = ' -H "Authorization: Bearer $LLMVISION_API_KEY"' if plan.target.key else ""
+    if plan.target.key and is_azure(plan.target.base_url):
+        key += ' -H "api-key: $LLMVISION_API_KEY"'
     key += "".join(f' -H "{name}: ${_variable(name)}"' for name in plan.target.headers)
     start = f"curl -N {_quoted(_address(plan))}{key} -H 'Content-Type: application/json' "
     if len(body) > LONGEST_LINE or _DATA.search(body):

@@ -82,6 +82,8 @@ class Outcome(NamedTuple):
         """The footer: short facts, the model first."""
         reply = self.reply
         facts = [reply.model] if reply.model else []
+        if reply.model and not self.replayed and not self.embedded and self.wanted not in ("", reply.model):
+            facts = [f"{reply.model}, not {self.wanted}"]
         if self.replayed:
             facts.append("replayed")
         elif self.embedded:

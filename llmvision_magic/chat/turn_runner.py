@@ -103,7 +103,9 @@ class TurnRunner:
             prompt=None if plan.ask.prompt == plan.ask.written else plan.ask.prompt,
             typed=None if plan.ask.typed == plan.ask.written else plan.ask.typed,
             options=plan.ask.options,
-            wanted=plan.target.model or "",
+            wanted=""
+            if plan.target.model_source == "default" and not plan.target.is_platform
+            else plan.target.model or "",
             server=plan.target.host if plan.target.is_named_by_dotenv else "",
         )
         if outcome.is_shown:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.kernels import Kernel, running_kernel
-from support.servers.scripting import failure, text_stream
+from support.servers.scripting import failure, json_answer, text_stream
 
 PLATFORM = "https://platform.llmprovider.ai/v1"
 
@@ -320,3 +320,18 @@ def test_address_without_an_api_says_what_to_set(kernel, chat_server, given):
     """The one that most servers have."""
     given(LLMVISION_BASE_URL=f"{chat_server.root}/wrong")
     assert f"A base URL mostly ends in /v1: {chat_server.root}/v1." in kernel.run("%%chat\nHello").only.text
+
+
+@pytest.mark.parametrize("kind", ["no_db_connection", "auth_error"])
+def test_error_about_the_key_says_so_whatever_its_status(kernel, chat_server, kind):
+    """A proxy may say it with 400, or within a reply."""
+    said = {"error": {"message": "No connected db.", "type": kind, "code": "400"}}
+    chat_server.script(json_answer(said, status=400), json_answer(said, status=400), json_answer(said))
+    for _ in range(2):
+        assert "Check the key: `%chat key`." in kernel.run("%%chat\nHello").only.text
+
+
+def test_another_model_than_asked_is_in_the_footer(kernel, chat_server):
+    """Of every server; where nobody chose a model, none was asked for."""
+    assert "test-model, not other" in kernel.ok("%%chat -m other\nHello").html
+    assert ", not " not in kernel.ok("%%chat\nHello").html

@@ -33,6 +33,7 @@ _CONTEXT_SIZE = r"(?i)(?:context (?:length|size|window)[^\d.;]{0,30}|n_ctx\D{0,5
 _PROMPT_SIZE = r"(?i)(?:resulted in|requested|you sent|prompt is|prompt has|request has|request \()\D{0,20}(\d[\d,]*)"
 _NO_IMAGES = r"(?i)\bimages?\b.*\bnot support"
 """How llama.cpp says it, with a status that promises that it may go better later."""
+_KEY_CODES = frozenset({"no_db_connection", "invalid_api_key", "auth_error", "authentication_error"})
 _BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy|insufficient_system_resource"
 
 
@@ -69,8 +70,8 @@ def from_status(
         )
     if context := _context_too_long(status, said, answer):
         return context
-    if status in (401, 403):
-        verb = "does not accept the key" if status == 401 else "does not allow this"
+    if status in (401, 403) or _is_about_key(answer):
+        verb = "does not accept the key" if status != 403 else "does not allow this"
         return KeyRefused(
             f"The server at {server.address} {verb} ({status}){words}Check the key: `%chat key`.",
             status=status,
@@ -126,7 +127,7 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
         return context
     code = error.get("code", error.get("status_code"))
     labels = " ".join(str(error.get(name)) for name in ("code", "type"))
-    if code in (401, 403, "invalid_api_key"):
+    if code in (401, 403, "401", "403") or _is_about_key(value):
         return KeyRefused(
             f"The server at {server.address} does not accept the key: {words}. Check the key: `%chat key`.",
             server_message=said,
@@ -138,6 +139,12 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
         "Try again, or change the request accordingly.",
         server_message=said,
     )
+
+
+def _is_about_key(answer: object) -> bool:
+    """Whether an error is about the key, whatever its status: so say proxies, and one without its database of keys."""
+    error = error_object(answer)
+    return bool(_KEY_CODES & {str(error.get("code")), str(error.get("type"))})
 
 
 def _context_too_long(status: int | None, said: str, answer: object) -> ContextTooLong | None:

@@ -48,8 +48,8 @@ class ChatError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the sentence the first time, all frames when asked again (``%tb``)."""
         if self._told:
-            # What other people's code says of its errors may hold what it was given. The cell's own line is left out: it
-            # stands above, and what was typed there may be a secret.
+            # What other people's code says of its errors may hold what it was given. The cell's own line is left out:
+            # it stands above, and what was typed there may be a secret.
             frames = HOOKS.without_secrets("".join(traceback.format_exception(self))).splitlines()
             return [re.sub(r"(\brun_\w+_magic)\(.*", r"\1(…)", line) for line in frames]
         self._told = True

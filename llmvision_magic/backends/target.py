@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from llmvision_magic.backends.wire.endpoint import shown_address as shown_address
 from llmvision_magic.errors import InvalidInput

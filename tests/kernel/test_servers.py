@@ -335,3 +335,11 @@ def test_another_model_than_asked_is_in_the_footer(kernel, chat_server):
     """Of every server; where nobody chose a model, none was asked for."""
     assert "test-model, not other" in kernel.ok("%%chat -m other\nHello").html
     assert ", not " not in kernel.ok("%%chat\nHello").html
+
+
+def test_401_without_a_key_says_that_none_is_set(kernel, chat_server, given):
+    """There is no key to check."""
+    given(LLMVISION_API_KEY=None)
+    chat_server.script(failure(401, "who are you?"))
+    said = kernel.run("%%chat\nHello").only.text
+    assert "wants a key (401), and none is set: who are you?. Set it: `%chat key`" in said

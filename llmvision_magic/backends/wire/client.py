@@ -71,6 +71,7 @@ class Client:
         self._pool = ConnectionPool(url, api_key, headers, self.timeouts, trust_env=trust_env)
         own = (api_key, *passwords(url.userinfo.decode("ascii")), *headers.secrets, *query_secrets(self._query[1:]))
         self._server = Server(self._base_url, (*filter(None, own), *secrets))
+        self._server.has_key = bool(api_key or url.userinfo or headers)
         self._server.advice = advice(self._base_url, has_api_version=is_azure(self._query))
         self._filter = SecretFilter(filter(None, own), self._server)
         hide_in_logs(self._server.secrets)

@@ -27,8 +27,8 @@ def trimmed(path: str) -> str:
 
 
 def shown_address(base_url: str) -> str:
-    """An address without user name and password, without what its query may hold of secrets, and without what is a secret
-    elsewhere in the environment.
+    """An address without user name and password, without what its query may hold of secrets, and without what is a
+    secret elsewhere in the environment.
     """
     try:
         parts = urlsplit(base_url)

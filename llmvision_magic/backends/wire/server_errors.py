@@ -70,6 +70,13 @@ def from_status(
         )
     if context := _context_too_long(status, said, answer):
         return context
+    if status == 401 and not server.has_key:
+        return KeyRefused(
+            f"The server at {server.address} wants a key (401), and none is set{words}"
+            "Set it: `%chat key`, or LLMVISION_API_KEY.",
+            status=status,
+            server_message=said,
+        )
     if status in (401, 403) or _is_about_key(answer):
         verb = "does not accept the key" if status != 403 else "does not allow this"
         return KeyRefused(

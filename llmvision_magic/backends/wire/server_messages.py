@@ -25,8 +25,9 @@ class Server:
     """The server as messages may name it, and what they may not say.
 
     Attributes:
-        address: Base URL without user and password, and without secrets.
+            address: Base URL without user and password, and without secrets.
         secrets: Key, password, values of headers and the like; taken out of everything that is quoted.
+            has_key: Whether anything by which the user is known is sent: a key, a password, a header.
         advice: What to set where there is no API, as a sentence with a space before it.
     """
 
@@ -35,6 +36,7 @@ class Server:
         self.secrets = tuple(sorted(secrets, key=len, reverse=True))
         self.address = self.masked(address)
         self.advice = ""
+        self.has_key = True
 
     def masked(self, text: str) -> str:
         """`text` without secrets."""

@@ -6,9 +6,11 @@ import atexit
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.backend import Backend
+from llmvision_magic.backends.embedded_model import EmbeddedModel
 from llmvision_magic.backends.sent_headers import sent_headers
 from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, Target, check_address, shown_address
 from llmvision_magic.cell_context import NO_CELL, CellContext
@@ -18,9 +20,8 @@ from llmvision_magic.settings.environment import DOTENV, ENVIRONMENT, Environmen
 from llmvision_magic.settings.keys import Key, Keys, remember_secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llmvision_magic.backends.local import LocalServer
+    from llmvision_magic.backends.model_choice import ModelChoosingClient
     from llmvision_magic.backends.recording import Player, Recorder, RecordingMode
     from llmvision_magic.backends.server_consent import ServerConsent
     from llmvision_magic.backends.wire import Client, Timeouts
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 TAPE_VARIABLES = ("LLMVISION_RECORD", "LLMVISION_REPLAY")
 """Variables that have requests recorded or replayed."""
-
-CONTEXT_TOKENS = 8192
-"""The embedded model's context, in tokens, where the user set none and the machine's memory allows it."""
 
 EMBEDDED_FIRST_EVENT = 600.0
 """Longest wait for the embedded model's first token, in seconds, where the user set none."""
@@ -51,9 +49,9 @@ class Connections:
         self._recording_mode: RecordingMode | None = None
         self._lock = threading.Lock()
         self._clients: dict[tuple[object, ...], Client] = {}
-        self._server: LocalServer | None = None
-        self._server_made_of: tuple[Path, int] | None = None
+        self._embedded = EmbeddedModel()
         self._consent: ServerConsent | None = None
+        self._only_models: dict[str, str] = {}  # by address, where a server has refused the default model's name
 
     @property
     def consent(self) -> ServerConsent:
@@ -184,7 +182,7 @@ class Connections:
 
     def _open(
         self, target: Target, settings: Settings, tell: Callable[[str], None], stop: Stop
-    ) -> tuple[Client, Backend]:
+    ) -> tuple[Client | ModelChoosingClient, Backend]:
         from llmvision_magic.backends.wire import Timeouts
 
         timeouts = Timeouts(
@@ -197,14 +195,32 @@ class Connections:
             check_address(target)
             secret = target.key.secret if target.key else None
             client = self._client(target.base_url, secret, target.headers, timeouts, retries)
-            return client, Backend(client, str(target.model))
+            if target.is_platform:
+                return client, Backend(client, str(target.model))
+            return self._choosing(client, target, str(target.base_url))
         if settings.find("first_event_timeout").source == "default":
             # Nobody else is served meanwhile: a long prompt on a slow machine takes minutes, and is worth waiting for.
             timeouts = replace(timeouts, first_event=EMBEDDED_FIRST_EVENT)
-        server = self._embedded(settings.environment, tell, stop)
+        server = self._embedded.running(settings.environment, tell, stop)
         client = self._client(server.base_url, server.api_key, target.headers, timeouts, retries, trust_env=False)
+        from llmvision_magic.backends.wire.token_count import count_tokens
+
         # The server has one model and ignores the name; what the user wrote is sent all the same.
-        return client, Backend(client, target.model or server.model, server.context_tokens, client.count_tokens)
+        return client, Backend(
+            client, target.model or server.model, server.context_tokens, partial(count_tokens, client)
+        )
+
+    def _choosing(self, client: Client, target: Target, base_url: str) -> tuple[ModelChoosingClient, Backend]:
+        """The way to a server that may want the name of one of its own models."""
+        from llmvision_magic.backends.model_choice import ModelChoosingClient
+
+        def chosen(name: str) -> None:
+            self._only_models[base_url] = name
+
+        is_default = target.model_source == "default"
+        choosing = ModelChoosingClient(client, is_default=is_default, chosen=chosen)
+        model = self._only_models.get(base_url, target.model) if is_default else target.model
+        return choosing, Backend(choosing, str(model))
 
     def _client(
         self,
@@ -235,52 +251,18 @@ class Connections:
                 )
             return self._clients[name]
 
-    def _embedded(self, environment: Environment, tell: Callable[[str], None], stop: Stop) -> LocalServer:
-        from llmvision_magic.backends.local import LocalServer, Progress, model_path
-
-        def show(progress: Progress) -> None:
-            share = f" {100 * progress.done // progress.total} %" if progress.total else ""
-            tell(f"{progress.message}{share}")
-
-        path = model_path(show, stop, environ=environment.variables())
-        wanted = _context_tokens(environment)
-        with self._lock:
-            if self._server is not None and self._server_made_of != (path, wanted):
-                self._server.stop()
-                self._server = None
-            if self._server is None:
-                self._server, self._server_made_of = LocalServer(path, context_tokens=wanted), (path, wanted)
-            server = self._server
-        if not server.is_running:
-            tell("starting the embedded model on this machine")
-            server.start(stop)
-        return server
-
     @property
     def embedded(self) -> LocalServer | None:
         """The embedded model's server, if it was needed so far."""
-        return self._server
+        return self._embedded.server
 
     def close(self) -> None:
         """Close all connections and end the embedded model's server."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
-            server, self._server = self._server, None
         for client in clients:
             client.close()
-        if server is not None:
-            server.stop()
-
-
-def _context_tokens(environment: Environment) -> int:
-    """The embedded model's context, in tokens: ``LLMVISION_LOCAL_CONTEXT``, else `CONTEXT_TOKENS`."""
-    value = environment.find("LLMVISION_LOCAL_CONTEXT")
-    if value is None:
-        return CONTEXT_TOKENS
-    text = str(value.value).strip()
-    if not text.isdecimal() or int(text) < 256:
-        raise InvalidInput(f"{value.source}: expected a whole number of at least 256, in tokens, got {text!r}.")
-    return int(text)
+        self._embedded.stop()
 
 
 def _text(value: Value) -> str | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from llmvision_magic.errors import BadResponse, Interrupted, ReplyCut
 from llmvision_magic.finish_reasons import empty_words, ending_of
-from llmvision_magic.messages import Delta, Reply, ReplyBuilder, Status
+from llmvision_magic.messages import Delta, Reply, Status
+from llmvision_magic.reply_builder import ReplyBuilder
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.model_client import ReplayInfo

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmvision_magic.chat.listeners import Listeners
-from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, checked_value, parameters_from, resolve_parent
+from llmvision_magic.chat.plan import StartedTurn, TurnPlan, TurnRequest, parameters_from, resolve_parent
 from llmvision_magic.chat.turn_runner import TurnRunner
 from llmvision_magic.conversation import Conversation, checked_name
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.journal import Journal
-from llmvision_magic.settings.declarations import setting_named
 from llmvision_magic.settings.suggestions import nearest
 
 if TYPE_CHECKING:
@@ -138,39 +136,6 @@ class Session:
         self.spent.clear()  # the same object: whoever counts replies has it too
         self.spent.update(renamed)
         return conversation
-
-    def set_value(self, conversation: Conversation, name: str, value: object, settings: Callable[[], Settings]) -> None:
-        """Set a value for a conversation; None takes it back.
-
-        Args:
-            settings: As of `checked_value`.
-
-        Raises:
-            InvalidInput: It is none that the setting can have, or there is no such setting.
-        """
-        name = setting_named(name).name
-        if value is None:
-            conversation.settings.pop(name, None)
-        else:
-            conversation.settings[name] = self.checked_value(name, value, settings)
-
-    def checked_value(self, name: str, value: object, settings: Callable[[], Settings]) -> object:
-        """A setting's value as it is used.
-
-        Args:
-            settings: Gives the values in force; asked where it matters to which server requests go.
-
-        Raises:
-            InvalidInput: It is none that the setting can have there.
-        """
-
-        def takes_any_temperature() -> bool:
-            try:
-                return self.connections.takes_any_temperature(settings())
-            except InvalidInput:  # what stands in the environment cannot be used; asking says so
-                return True
-
-        return checked_value(name, value, takes_any_temperature)
 
     def catch_up(self) -> None:
         """Bring replies that arrive in other kernels to where they are now."""

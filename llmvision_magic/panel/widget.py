@@ -12,6 +12,7 @@ import traitlets
 
 from llmvision_magic.backends.target import PLATFORM_TEMPERATURE
 from llmvision_magic.backends.wire.parameters import MOST_TEMPERATURE
+from llmvision_magic.chat.conversation_settings import set_value, usable_value
 from llmvision_magic.errors import ChatError, InvalidInput
 from llmvision_magic.hooks import HOOKS
 from llmvision_magic.panel import assets, requests
@@ -201,7 +202,7 @@ class ChatPanel(anywidget.AnyWidget):
         if self._is_refreshing or proposal["value"] is None:
             return proposal["value"]
         name, session, conversation = proposal["trait"].name, self._host.session, self._sync.conversation
-        value = session.checked_value(name, proposal["value"], lambda: self._host.settings(conversation))
+        value = usable_value(session.connections, name, proposal["value"], lambda: self._host.settings(conversation))
         return list(value) if isinstance(value, tuple) else value
 
     @traitlets.validate("system")
@@ -225,7 +226,7 @@ class ChatPanel(anywidget.AnyWidget):
             conversation.system = change["new"]
         else:
             session, settings = self._host.session, self._host.settings
-            session.set_value(conversation, change["name"], change["new"], lambda: settings(conversation))
+            set_value(session.connections, conversation, change["name"], change["new"], lambda: settings(conversation))
         self._host.session.note()
 
     def _conversation_set(self, change: Any) -> None:

@@ -331,6 +331,56 @@ def test_error_about_the_key_says_so_whatever_its_status(kernel, chat_server, ki
         assert "Check the key: `%chat key`." in kernel.run("%%chat\nHello").only.text
 
 
+def test_words_about_the_key_are_enough(kernel, chat_server):
+    """Some say it with a status for anything, and no code."""
+    said = {"error": {"message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}
+    chat_server.script(*[json_answer(said, status=400)] * 2)
+    assert "Check the key: `%chat key`." in kernel.run("%%chat\nHello").only.text
+
+
+def unknown_model(status: int, model: str, *names: str) -> list:
+    """What a server says that has other models: once for each of two tries, and its list."""
+    listed = json_answer({"data": [{"id": name} for name in names]}, path="/v1/models", repeat=True)
+    refused = json_answer(
+        {"error": {"message": f"model '{model}' not found"}}, status=status, contains=model, repeat=True
+    )
+    return [listed, refused]
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_the_only_model_of_a_server_answers_where_none_is_chosen(kernel, chat_server, given, status):
+    """It is asked for after the refusal, and from then on at once."""
+    given(LLMVISION_BASE_URL=chat_server.url, LLMVISION_MODEL=None)
+    chat_server.script(*unknown_model(status, "SenseCharacter", "llama3:8b"))
+    kernel.ok("%%chat\nHello")
+    assert chat_server.requests()[-1].json["model"] == "llama3:8b"
+    before = len(chat_server.requests())
+    kernel.ok("%%chat\nHello")
+    assert [one.json["model"] for one in chat_server.requests()[before:]] == ["llama3:8b"]
+    python = "import llmvision_magic\nprint(llmvision_magic.ChatClient().complete('Hello').text)"
+    assert "echo: Hello" in kernel.ok(python).plain
+
+
+def test_several_models_of_a_server_are_named_where_none_is_chosen(kernel, chat_server):
+    """In one sentence, with how to choose one."""
+    chat_server.script(*unknown_model(404, "SenseCharacter", *(f"model-{number}" for number in range(10))))
+    [sentence] = kernel.run("%%chat\nHello").only.text.splitlines()
+    assert "no model was chosen" in sentence
+    assert "`model-0`, `model-1`" in sentence
+    assert "`model-7` and 2 more: choose one with `-m NAME` or `%chat set model NAME`" in sentence
+
+
+def test_a_chosen_model_that_a_server_has_not_is_told_with_those_it_has(kernel, chat_server):
+    """The nearest first; one that it lists is not what it objects to."""
+    chat_server.script(*unknown_model(400, "llama", "phi4", "llama3:8b"))
+    sentence = kernel.run("%%chat -m llama3\nHello").only.text
+    assert "it has no model `llama3`" in sentence
+    assert "It has `llama3:8b`, `phi4`:" in sentence
+    chat_server.reset()
+    chat_server.script(*unknown_model(400, "phi4", "phi4", "llama3:8b"))
+    assert "It has" not in kernel.run("%%chat -m phi4\nHello").only.text
+
+
 def test_another_model_than_asked_is_in_the_footer(kernel, chat_server):
     """Of every server; where nobody chose a model, none was asked for."""
     assert "test-model, not other" in kernel.ok("%%chat -m other\nHello").html

@@ -20,8 +20,9 @@ from llmvision_magic.backends.recording.normalized import normalize
 from llmvision_magic.backends.wire import Parameters, Request
 from llmvision_magic.cell_context import NO_CELL
 from llmvision_magic.errors import ContextTooLong, InvalidInput
-from llmvision_magic.messages import Delta, Message, ReplyBuilder, Usage
+from llmvision_magic.messages import Delta, Message, Usage
 from llmvision_magic.rendering import reply_bundle
+from llmvision_magic.reply_builder import ReplyBuilder
 
 ASKED = normalize(Request("m", (Message("user", "Hello"),), Parameters(temperature=0.5)), is_default_model=True)
 EVENTS = (

@@ -18,6 +18,7 @@ from support.servers.scripting import (
 )
 
 from llmvision_magic.backends.wire import Client, Parameters, Request, Timeouts
+from llmvision_magic.backends.wire.token_count import count_tokens
 from llmvision_magic.errors import (
     BadResponse,
     ContextTooLong,
@@ -211,17 +212,17 @@ def test_tokens_are_counted_by_the_server(chat_server, client):
         json_answer({"prompt": "<s>Hello!"}, path="/apply-template"),
         json_answer({"tokens": [1, 2, 3]}, path="/tokenize"),
     )
-    assert client.count_tokens(HELLO) == 3
+    assert count_tokens(client, HELLO) == 3
     assert chat_server.requests()[1].json["content"] == "<s>Hello!"
 
 
 def test_server_that_cannot_count_says_so(chat_server, client):
     """RequestRefused from a server without the service, BadResponse from one that answers something else."""
     with pytest.raises(RequestRefused):
-        client.count_tokens(HELLO)
+        count_tokens(client, HELLO)
     chat_server.script(json_answer({}))
     with pytest.raises(BadResponse):
-        client.count_tokens(HELLO)
+        count_tokens(client, HELLO)
 
 
 @pytest.mark.parametrize("key", ["sk-\n123", "sk-ключ", "sk 123", "sk-123\n", "\x00"])

@@ -15,7 +15,8 @@ from llmvision_magic.backends.wire.response_body import kind_of, not_json
 from llmvision_magic.backends.wire.server_messages import Server
 from llmvision_magic.backends.wire.stream_decoder import StreamDecoder
 from llmvision_magic.errors import BadResponse, ChatError, ContextTooLong, ReplyCut, RequestRefused, ServerBusy
-from llmvision_magic.messages import ReplyBuilder, TokenLogprob, Usage
+from llmvision_magic.messages import TokenLogprob, Usage
+from llmvision_magic.reply_builder import ReplyBuilder
 
 SERVER = Server("http://host/v1", ("secret",))
 

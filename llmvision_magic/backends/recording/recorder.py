@@ -19,6 +19,7 @@ from llmvision_magic.messages import Delta, Reply
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
+    from llmvision_magic.backends.model_choice import ModelChoosingClient
     from llmvision_magic.backends.wire import Client, Request
     from llmvision_magic.backends.wire.retries import Retrying
     from llmvision_magic.cell_context import CellContext
@@ -205,7 +206,7 @@ class RecordingClient:
     def __init__(
         self,
         recorder: Recorder,
-        client: Client,
+        client: Client | ModelChoosingClient,
         cell_context: CellContext,
         *,
         is_default_model: bool,
@@ -243,7 +244,7 @@ class RecordingClient:
 
     def _without_address(self, error: RequestRefused) -> RequestRefused:
         """The error without the server's address, which differs from place to place."""
-        message = str(error).replace(self._client.base_url, "the place of the recording")
+        message = str(error).replace(self._client.address, "the place of the recording")
         said = error.server_message
         if isinstance(error, ContextTooLong):
             prompt, context = error.prompt_tokens, error.context_tokens

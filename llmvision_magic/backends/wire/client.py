@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.wire import error_mapping, retries, server_errors
@@ -12,7 +12,7 @@ from llmvision_magic.backends.wire.connection_pool import ConnectionPool
 from llmvision_magic.backends.wire.endpoint import ENDPOINT, NO_ENDPOINT, advice, is_azure, query_secrets, with_version
 from llmvision_magic.backends.wire.exchange import Exchange, nothing_to_do
 from llmvision_magic.backends.wire.log_masking import hide_in_logs
-from llmvision_magic.backends.wire.request import Request, Timeouts, encoded, messages_json
+from llmvision_magic.backends.wire.request import Request, Timeouts, encoded
 from llmvision_magic.backends.wire.response_body import json_object, kind_of, not_json
 from llmvision_magic.backends.wire.retries import Retrying
 from llmvision_magic.backends.wire.secret_filter import SecretFilter
@@ -26,7 +26,7 @@ from llmvision_magic.settings.headers import Headers
 from llmvision_magic.stop import Stop
 
 if TYPE_CHECKING:
-    from llmvision_magic.messages import Message, Reply
+    from llmvision_magic.messages import Reply
 
 # A finish reason has come; the usage and the end mark follow at once, or the server sends neither. Seconds.
 GRACE = 2.0
@@ -91,6 +91,11 @@ class Client:
         """Address of the API, without user, password, query and final slash."""
         return self._base_url
 
+    @property
+    def address(self) -> str:
+        """The same, as it may be shown."""
+        return self._server.address
+
     def close(self) -> None:
         """Close the connections; replies that still arrive are cut."""
         self._pool.close()
@@ -152,11 +157,11 @@ class Client:
         """
         stop = stop or Stop()
         try:
-            answer = self._asked("GET", self._at("/models"), None, stop)
+            answer = self.answer("GET", self._at("/models"), None, stop)
         except (BadResponse, RequestRefused) as error:
             if not self._versioned or not is_no_api(error, ""):
                 raise
-            answer = self._asked("GET", self._at("/models", self._versioned), None, stop)
+            answer = self.answer("GET", self._at("/models", self._versioned), None, stop)
             self._found(self._versioned)
         listed = answer.get("data", answer.get("models"))
         if not isinstance(listed, list):
@@ -164,25 +169,35 @@ class Client:
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
         return [as_name(self._server.masked(name)) for name in names if isinstance(name, str)]
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        """How many tokens the messages are for the model, as the server itself counts (llama.cpp's server can).
+    def answer(self, method: str, url: str, body: object, stop: Stop) -> dict[str, object]:
+        """The JSON object that answers one request, beside replies.
+
+        Args:
+            url: The whole address.
+            body: Sent as JSON; None for none.
 
         Raises:
-            RequestRefused: The server has no such service.
-            BadResponse: It answered something else.
+            Interrupted: `stop` was set.
             ChatError: As `stream`; never sent twice.
         """
-        root = self._base_url.removesuffix("/v1")
-        stop = Stop()
-        template = {"messages": messages_json(tuple(messages))}
-        prompt = self._asked("POST", f"{root}/apply-template", template, stop).get("prompt")
-        if not isinstance(prompt, str):
-            raise server_errors.not_a_reply("no prompt", "", self._server)
-        body = {"content": prompt, "add_special": True, "parse_special": True}
-        tokens = self._asked("POST", f"{root}/tokenize", body, stop).get("tokens")
-        if not isinstance(tokens, list):
-            raise server_errors.not_a_reply("no tokens", "", self._server)
-        return len(tokens)
+        with Call(stop, self.timeouts.first_event) as call:
+            exchange = self._exchange(call)
+            try:
+                exchange.send(self._pool.http_client(), method, url, None if body is None else encoded(body))
+                if exchange.status >= 300:
+                    raise exchange.refusal("")
+                content = exchange.body()
+            except error_mapping.HTTP_EXCEPTIONS as error:
+                if stop.is_set:
+                    raise Interrupted(stop.reason) from error
+                raise exchange.failure(error) from error
+            except ChatError as error:
+                if stop.is_set:
+                    raise Interrupted(stop.reason) from error
+                raise
+            finally:
+                exchange.close()
+        return json_object(content, self._server)
 
     def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:
         """Send until a reply begins; None when stopped."""
@@ -205,9 +220,9 @@ class Client:
                 if self._versioned and is_no_api(failure, request.model):
                     if first is None:
                         first, base = failure, self._versioned
-                        self._server.address = base
+                        self._server.address = self._server.masked(base)
                         continue
-                    failure, self._server.address = first, self._base_url
+                    failure, self._server.address = first, self._server.masked(self._base_url)
                 elif self._versioned:
                     self._found(base)
                 if (
@@ -255,27 +270,6 @@ class Client:
         if decoder.ended:
             exchange.drain()
 
-    def _asked(self, method: str, url: str, body: object, stop: Stop) -> dict[str, object]:
-        """One request, answered by a JSON object."""
-        with Call(stop, self.timeouts.first_event) as call:
-            exchange = self._exchange(call)
-            try:
-                exchange.send(self._pool.http_client(), method, url, None if body is None else encoded(body))
-                if exchange.status >= 300:
-                    raise exchange.refusal("")
-                content = exchange.body()
-            except error_mapping.HTTP_EXCEPTIONS as error:
-                if stop.is_set:
-                    raise Interrupted(stop.reason) from error
-                raise exchange.failure(error) from error
-            except ChatError as error:
-                if stop.is_set:
-                    raise Interrupted(stop.reason) from error
-                raise
-            finally:
-                exchange.close()
-        return json_object(content, self._server)
-
     def _is_reply(self, exchange: Exchange) -> bool:
         """Whether an answer with a good status is the API's. Looked at while it is not known where the API is."""
         if not self._versioned:
@@ -293,7 +287,7 @@ class Client:
     def _found(self, base: str) -> None:
         """The API is there: it is looked for nowhere else any more."""
         if self._versioned:
-            self._base_url = self._server.address = base
+            self._base_url, self._server.address = base, self._server.masked(base)
             self._versioned = self._server.advice = ""
 
     def _exchange(self, call: Call) -> Exchange:

@@ -34,6 +34,10 @@ _PROMPT_SIZE = r"(?i)(?:resulted in|requested|you sent|prompt is|prompt has|requ
 _NO_IMAGES = r"(?i)\bimages?\b.*\bnot support"
 """How llama.cpp says it, with a status that promises that it may go better later."""
 _KEY_CODES = frozenset({"no_db_connection", "invalid_api_key", "auth_error", "authentication_error"})
+_KEY_WORDS = (
+    r"(?i)\b(invalid|incorrect|missing|expired|no|wrong|unknown)\b.{0,20}\bapi[ _-]?key\b"
+    r"|\bapi[ _-]?key\b.{0,20}\b(not valid|invalid|incorrect|missing|expired|required|wrong|not found)\b"
+)
 _BUSY_CODES = r"(?i)rate[_-]?limit|overload|too_many_requests|unavailable|server_busy|insufficient_system_resource"
 
 
@@ -77,7 +81,7 @@ def from_status(
             status=status,
             server_message=said,
         )
-    if status in (401, 403) or _is_about_key(answer):
+    if status in (401, 403) or _is_about_key(answer, said):
         verb = "does not accept the key" if status != 403 else "does not allow this"
         return KeyRefused(
             f"The server at {server.address} {verb} ({status}){words}Check the key: `%chat key`.",
@@ -134,7 +138,7 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
         return context
     code = error.get("code", error.get("status_code"))
     labels = " ".join(str(error.get(name)) for name in ("code", "type"))
-    if code in (401, 403, "401", "403") or _is_about_key(value):
+    if code in (401, 403, "401", "403") or _is_about_key(value, said):
         return KeyRefused(
             f"The server at {server.address} does not accept the key: {words}. Check the key: `%chat key`.",
             server_message=said,
@@ -148,10 +152,12 @@ def from_error_object(value: object, server: Server, *, after_text: bool) -> Cha
     )
 
 
-def _is_about_key(answer: object) -> bool:
+def _is_about_key(answer: object, said: str) -> bool:
     """Whether an error is about the key, whatever its status: so say proxies, and one without its database of keys."""
     error = error_object(answer)
-    return bool(_KEY_CODES & {str(error.get("code")), str(error.get("type"))})
+    if _KEY_CODES & {str(error.get("code")), str(error.get("type"))}:
+        return True
+    return re.search(_KEY_WORDS, said) is not None
 
 
 def _context_too_long(status: int | None, said: str, answer: object) -> ContextTooLong | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ReplyCut
 from llmvision_magic.finish_reasons import empty_words
-from llmvision_magic.messages import Delta, Reply, ReplyBuilder
+from llmvision_magic.messages import Delta, Reply
+from llmvision_magic.reply_builder import ReplyBuilder
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire.retries import Retrying

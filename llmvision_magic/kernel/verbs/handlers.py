@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvision_magic.backends.target import PLATFORM_URL
+from llmvision_magic.chat.conversation_settings import set_value
 from llmvision_magic.chat.prices import read_prices
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.cells.option_parsing import parse_cell_options, split_line
@@ -135,7 +136,7 @@ class VerbHandlers(BranchHandlers, StorageHandlers, RecordingHandlers):
         if isinstance(value, dict):
             earlier = conversation.settings.get(setting.name)
             value = earlier | value if isinstance(earlier, dict) else value
-        self.session.set_value(conversation, setting.name, value, lambda: self.host.settings(conversation))
+        set_value(self.session.connections, conversation, setting.name, value, lambda: self.host.settings(conversation))
 
     def do_unset(self, rest: str) -> None:
         conversation = self.session.conversation()

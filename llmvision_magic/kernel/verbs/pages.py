@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, check_address, shown_address
+from llmvision_magic.chat.conversation_settings import usable_value
 from llmvision_magic.chat.usage import TokenTotals
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.kernel.markdown import code_span, counted
@@ -136,7 +137,7 @@ def _unusable_row(name: str, session: Session, settings: Settings) -> _Row | Non
     """The row of a setting whose value cannot be used; None for one that can."""
     for given in settings.given(name):
         try:
-            session.checked_value(name, given.value, lambda: settings)
+            usable_value(session.connections, name, given.value, lambda: settings)
         except InvalidInput:
             shown = f"unusable: {shown_setting(name, given.value)}; expected {BY_NAME[name].expected}"
             return _Row(name, shown, given.source)

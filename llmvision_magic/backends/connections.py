@@ -16,7 +16,7 @@ from llmvision_magic.backends.target import PLATFORM_MODEL, PLATFORM_URL, Target
 from llmvision_magic.cell_context import NO_CELL, CellContext
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.hooks import HOOKS
-from llmvision_magic.settings.environment import DOTENV, ENVIRONMENT, Environment, Value
+from llmvision_magic.settings.environment import DOTENV, Environment, Value
 from llmvision_magic.settings.keys import Key, Keys, remember_secret
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ class Connections:
         headers = sent_headers(settings, url)
         if url.value is not None:
             base_url = str(url.value)
-            key = key or self.keys.find(base_url, settings.environment)
-            if key is not None and url.source.endswith(f"({DOTENV})") and key.source.endswith(f"({ENVIRONMENT})"):
+            environment, is_dotenv = settings.environment, url.source.endswith(f"({DOTENV})")
+            key = key or self.keys.find(base_url, environment.only(DOTENV) if is_dotenv else environment)
+            if key is None and is_dotenv and environment.find("LLMVISION_API_KEY") is not None:
                 raise InvalidInput(
                     f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is the "
                     "environment's own: it is not sent there, for such a file may be a stranger's. Put "

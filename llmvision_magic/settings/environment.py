@@ -109,6 +109,12 @@ class Environment:
         """All variables of all places together."""
         return dict(ChainMap(*(dict(variables) for _, variables in self._places)))
 
+    def only(self, place: str) -> Environment:
+        """What stands in one place."""
+        return Environment(
+            *((name, variables) for name, variables in self._places if name == place), folder=self.folder
+        )
+
     def find(self, variable: str) -> Value | None:
         """The variable's value and where it stands; an empty variable counts as not set."""
         for place, variables in self._places:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.kernels import Kernel, running_kernel
-from support.servers.scripting import failure, json_answer, text_stream
+from support.servers.scripting import answer, failure, json_answer, text_stream
 
 PLATFORM = "https://platform.llmprovider.ai/v1"
 
@@ -320,6 +320,34 @@ def test_address_without_an_api_says_what_to_set(kernel, chat_server, given):
     """The one that most servers have."""
     given(LLMVISION_BASE_URL=f"{chat_server.root}/wrong")
     assert f"A base URL mostly ends in /v1: {chat_server.root}/v1." in kernel.run("%%chat\nHello").only.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(
+            "<html><title>Dashboard</title></html>", headers={"Content-Type": "text/html"}, path="/chat/completions"
+        ),
+        json_answer({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, path="/chat/completions"),
+        json_answer({"detail": "Method Not Allowed"}, status=405, path="/chat/completions"),
+    ],
+    ids=["a page", "words with a good status", "405"],
+)
+def test_address_without_the_version_works_whatever_is_there(kernel, chat_server, given, said):
+    """A server's own pages, and answers that only say that there is nothing."""
+    given(LLMVISION_BASE_URL=chat_server.root)
+    chat_server.script(said)
+    assert "echo: Hello" in kernel.ok("%%chat\nHello").plain
+    kernel.ok("%%chat\nHello")
+    paths = [one.path for one in chat_server.requests()]
+    assert paths == ["/chat/completions", "/v1/chat/completions", "/v1/chat/completions"]
+
+
+def test_address_of_a_deployment_says_that_its_version_is_missing(kernel, chat_server, given):
+    """As Azure's addresses have it."""
+    given(LLMVISION_BASE_URL=f"{chat_server.root}/openai/deployments/mine")
+    sentence = kernel.run("%%chat\nHello").only.text
+    assert "/openai/deployments/mine?api-version=2024-10-21" in sentence
 
 
 @pytest.mark.parametrize("kind", ["no_db_connection", "auth_error"])

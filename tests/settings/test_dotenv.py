@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.kernels import Cell, Kernel, running_kernel
+from support.panels import PanelPage
 
 from llmvision_magic.backends.server_consent import is_this_machine
 
@@ -103,6 +104,21 @@ def test_interrupt_is_a_no(start, chat_server):
         cell = kernel.run("%%chat\nHello", on_input=interrupt)
         assert cell.reply["ename"] == "Interrupted"
     assert chat_server.requests() == []
+
+
+def test_panel_says_where_to_agree(start, chat_server):
+    """A panel cannot ask in a cell; what was typed is not lost, and goes there once somebody has agreed."""
+    with start() as kernel:
+        page = PanelPage(kernel)
+        page.ask("Hello", key="first")
+        sorry = page.answer("sorry", key="first")
+        assert AWAY in sorry["text"]
+        assert "`%chat ask Hello`" in sorry["text"]
+        assert page.turns() == []
+        assert chat_server.requests() == []
+        assert answered(kernel, "%chat ask Hello", "y").status == "ok"
+        page.ask("And you?", key="second")
+        page.ended("And you?")
 
 
 def test_programs_that_run_notebooks_go_on(start):

@@ -13,6 +13,7 @@ from llmvision_magic.kernel.markdown import code_span, counted
 from llmvision_magic.messages import image_count, text_of
 from llmvision_magic.prompt.value_text import fenced
 from llmvision_magic.rendering.page_bundle import Fold, Part, Quoted
+from llmvision_magic.settings.secrets import without_known_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ def dry_run_page(plan: TurnPlan) -> list[Part]:
     Of an image's base64 only the beginning is shown, and how much more there is.
     """
     body = plan.request(plan.model_name).body()
+    body["model"] = without_known_secrets(plan.model_name)
     json_text = fenced(_DATA.sub(_shortened, json.dumps(body, indent=2, ensure_ascii=False)), "json")
     curl = _curl(plan, encoded(body).decode())
     return [

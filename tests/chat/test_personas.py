@@ -149,7 +149,7 @@ BAD = [
     ("deep", f"---\nparam: {{a: {'[' * 150}{']' * 150}}}\n---\n", "nested more than 100 levels deep"),
     ("deeper", f"---\nparam: {{a: {'[' * 5000}{']' * 5000}}}\n---\n", "the head is not YAML"),
     ("long head", f"---\nparam: {{a: {'x' * 30_000}}}\n---\n", "the head is longer than 20,000 characters"),
-    ("long text", f"---\ntemperature: {'x' * 15_000}\n---\n", "expected a number from 0 to 1"),
+    ("long text", f"---\ntemperature: {'x' * 15_000}\n---\n", "expected a number from 0 to 2"),
 ]
 
 

@@ -132,7 +132,7 @@ def use(made: Conversation, folder: Path) -> None:
         page.encode()
     for suffix in ("md", "ipynb", "html", "json") if made.path() else ():
         export(made, folder / f"again.{suffix}", overwrite=True)
-    save(made, folder / "again.json.saved")
+    save(made, folder / "again.json.saved", overwrite=True)
     again = load(folder / "again.json.saved")
     assert again.turns == made.turns
     journal = Journal(lambda: JournalLocation(folder / "journal.sqlite3", "test"))

@@ -135,7 +135,6 @@ def test_key_in_broken_http_is_masked(kernel, sent):
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(sent)
-        connection.recv(65536)
 
     with raw_server(serve) as port:
         kernel.ok(f"%chat set base_url http://127.0.0.1:{port}/v1")

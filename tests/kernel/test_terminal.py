@@ -404,7 +404,7 @@ def test_reply_in_the_background_is_printed_when_it_has_ended(ipython, chat_serv
     assert "%chat stop 1 ends it" in ipython.run("%%chat --background -o answer\nHello")
     assert ipython.run("print(6 * 7)") == "42"
     chat_server.release()
-    ipython.until(lambda: "So far." in ipython.visible)
+    ipython.until(lambda: "So far." in ipython.visible and "test-model · " in ipython.visible)
     assert "1 · Hello" in ipython.visible
     assert ipython.run("print(answer.text)") == "So far."
     ipython.run("%%chat --background\nand then?")

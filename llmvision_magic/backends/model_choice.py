@@ -84,11 +84,12 @@ class ModelChoosingClient:
         ordered = sorted(names, key=lambda name: name != first)
         listed = ", ".join(f"`{name}`" for name in ordered[:MOST_NAMED])
         more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        what = "no model was chosen" if self._is_default else f"it has no model `{model}`"
-        said = f" It said: {error.server_message.rstrip('.')}." if error.server_message else ""
+        what = "wants a model's name, and none was chosen" if self._is_default else f"has no model `{model}`"
+        status = f" ({error.status})" if error.status else ""
+        said = f": {error.server_message.rstrip('.')}" if error.server_message else ""
         raise RequestRefused(
-            f"The server at {self._client.address} refused the request, for {what}.{said} "
-            f"It has {listed}{more}: choose one with `-m NAME` or `%chat set model NAME`.",
+            f"The server at {self._client.address} {what}{status}{said}. It has {listed}{more}: choose one with "
+            "`-m NAME` or `%chat set model NAME`; `%chat models` lists them.",
             status=error.status,
             server_message=error.server_message,
         ) from error

@@ -286,9 +286,9 @@ def test_terminal_shows_one_after_another_under_headings(chat_server, tmp_path):
             at('"c"', sse("From c."), sse(finish="stop"), name="model"),
         )
         shown = ipython.run("%%chat --compare model=a,b,c -o replies\nHello")
-        order = ["model = a", "From a.", "model = b", "Nothing found at", "model = c", "From c."]
+        order = ["model = a", "From a.", "model = b", "has no model `b` (404)", "model = c", "From c."]
         assert [shown.find(text) for text in order] == sorted(shown.index(text) for text in order)
-        assert shown.count("Nothing found at") == 1
+        assert shown.count("has no model `b` (404)") == 1
         assert "3" in ipython.run("len(replies)")
         chat_server.script(stream(sse("So far"), wait(), repeat=True))
         ipython.start("%%chat --compare model=d,e -o replies\nHello")

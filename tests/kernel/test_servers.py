@@ -393,7 +393,7 @@ def test_several_models_of_a_server_are_named_where_none_is_chosen(kernel, chat_
     """In one sentence, with how to choose one."""
     chat_server.script(*unknown_model(404, "SenseCharacter", *(f"model-{number}" for number in range(10))))
     [sentence] = kernel.run("%%chat\nHello").only.text.splitlines()
-    assert "no model was chosen" in sentence
+    assert "none was chosen (404)" in sentence
     assert "`model-0`, `model-1`" in sentence
     assert "`model-7` and 2 more: choose one with `-m NAME` or `%chat set model NAME`" in sentence
 
@@ -402,7 +402,7 @@ def test_a_chosen_model_that_a_server_has_not_is_told_with_those_it_has(kernel, 
     """The nearest first; one that it lists is not what it objects to."""
     chat_server.script(*unknown_model(400, "llama", "phi4", "llama3:8b"))
     sentence = kernel.run("%%chat -m llama3\nHello").only.text
-    assert "it has no model `llama3`" in sentence
+    assert "has no model `llama3` (400): model 'llama' not found. It has" in sentence
     assert "It has `llama3:8b`, `phi4`:" in sentence
     chat_server.reset()
     chat_server.script(*unknown_model(400, "phi4", "phi4", "llama3:8b"))

@@ -45,6 +45,9 @@ class ChatError(Exception):
         """The sentence. A key that somebody has typed at a wrong place, or that a server repeats, is not in it."""
         return HOOKS.without_secrets(super().__str__())
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the sentence the first time, all frames when asked again (``%tb``)."""
         if self._told:

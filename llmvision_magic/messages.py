@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from llmvision_magic.finish_reasons import ending_of
 from llmvision_magic.hooks import HOOKS
 
 Content = str | tuple[Mapping[str, object], ...]
@@ -174,7 +175,7 @@ class Reply:
     @property
     def is_whole(self) -> bool:
         """Whether the model had said all of it."""
-        return self.status == "complete" and self.finish_reason != "length"
+        return self.status == "complete" and ending_of(self.finish_reason) != "length"
 
     @property
     def code_blocks(self) -> list[CodeBlock]:

@@ -77,9 +77,14 @@ class ReplyBuilder:
         return f"The server sent {kept + len(self._left_out):,} choices; the first {kept:,} of them are kept."
 
     @property
+    def first(self) -> int:
+        """Index of the first choice: 0, but of a server that counts from 1, or that sends only a later one."""
+        return 0 if 0 in self.parts else min(self.parts, default=0)
+
+    @property
     def text(self) -> str:
         """Text of the first choice so far."""
-        return "".join(self.parts.get(0, ()))
+        return "".join(self.parts.get(self.first, ()))
 
     @property
     def has_ended(self) -> bool:
@@ -106,9 +111,9 @@ class ReplyBuilder:
             for index, text in texts.items()
         )
         return Reply(
-            text=texts.get(0, ""),
+            text=texts.get(self.first, ""),
             model=self.model,
-            finish_reason=self.finish_reasons.get(0),
+            finish_reason=self.finish_reasons.get(self.first),
             usage=self.usage,
             id=self.id,
             object=self.object,
@@ -117,5 +122,5 @@ class ReplyBuilder:
             status=status,
             notice=" ".join(filter(None, (notice, self.too_many, *self.remarks))),
             seconds=seconds,
-            logprobs=logprobs.get(0),
+            logprobs=logprobs.get(self.first),
         )

@@ -79,8 +79,8 @@ class Connections:
             key: The key to use; None looks where keys are kept.
         """
         target = self._target(settings, key)
-        if target.key is not None:
-            remember_secret(target.key.secret)
+        for secret in target.secrets:
+            remember_secret(secret)
         return target
 
     def _target(self, settings: Settings, key: Key | None) -> Target:
@@ -90,11 +90,16 @@ class Connections:
         if url.value is not None:
             base_url = str(url.value)
             environment, is_dotenv = settings.environment, url.source.endswith(f"({DOTENV})")
-            key = key or self.keys.find(base_url, environment.only(DOTENV) if is_dotenv else environment)
-            if key is None and is_dotenv and environment.find("LLMVISION_API_KEY") is not None:
+            is_own = is_dotenv and (key is not None or environment.find("LLMVISION_API_KEY") is not None)
+            if not is_dotenv:
+                key = key or self.keys.find(base_url, environment)
+            elif key is None:
+                key = self.keys.find(base_url, environment.only(DOTENV))
+                is_own = is_own and key is None
+            if is_own:
                 raise InvalidInput(
-                    f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is the "
-                    "environment's own: it is not sent there, for such a file may be a stranger's. Put "
+                    f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is "
+                    "your own: it is not sent there, for such a file may be a stranger's. Put "
                     "LLMVISION_API_KEY into the .env file too, or LLMVISION_BASE_URL into the environment."
                 )
             name, source = (model.value or PLATFORM_MODEL), model.source

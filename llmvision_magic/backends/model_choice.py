@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmvision_magic.errors import ChatError, KeyRefused, RequestRefused, ServerBusy
+from llmvision_magic.errors import ChatError, ContextTooLong, KeyRefused, RequestRefused, ServerBusy
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire import Client, Request
     from llmvision_magic.backends.wire.retries import Retrying
     from llmvision_magic.messages import Delta, Reply
     from llmvision_magic.stop import Stop
+
+_NO_MODEL = (
+    r"(?i)\bmodels?\b.{0,60}\b(not (found|exist|available|loaded|supported)|unknown|invalid|required|missing)\b"
+    r"|\b(unknown|invalid|no such|missing|unsupported)\b.{0,20}\bmodel\b"
+)
+"""How servers say that they want the name of another model."""
 
 MOST_NAMED = 8
 """Models that a sentence names."""
@@ -96,9 +103,9 @@ class ModelChoosingClient:
 
     def _offered(self, model: str, error: RequestRefused, stop: Stop | None) -> list[str]:
         """What the server lists, where the model may be what it objects to and is not among these."""
-        if isinstance(error, KeyRefused | ServerBusy) or error.status not in (None, 400, 404, 422):
+        if isinstance(error, KeyRefused | ServerBusy | ContextTooLong) or error.status not in (None, 400, 404, 422):
             return []
-        if error.status != 404 and "model" not in error.server_message.lower():
+        if error.status != 404 and not (model in error.server_message or re.search(_NO_MODEL, error.server_message)):
             return []
         try:
             names = list(dict.fromkeys(self._client.models(stop)))

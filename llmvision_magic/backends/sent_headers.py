@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from llmvision_magic.backends.target import shown_address
 from llmvision_magic.errors import InvalidInput
 from llmvision_magic.settings.environment import DOTENV, ENVIRONMENT, Value
-from llmvision_magic.settings.headers import Headers
+from llmvision_magic.settings.headers import Headers, parse_headers
 
 if TYPE_CHECKING:
     from llmvision_magic.settings.layers import Settings
 
 OWN = ("configuration", f"({ENVIRONMENT})")
 """How places end that are the user's for all notebooks."""
+
+
+WHO = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
+"""Names of headers by which a server knows who asks, in small letters."""
 
 
 def sent_headers(settings: Settings, url: Value) -> Headers:
@@ -37,4 +41,21 @@ def sent_headers(settings: Settings, url: Value) -> Headers:
             f"given by: {', '.join(own)}; they are not sent there, for such a file may be a stranger's. Put "
             "LLMVISION_BASE_URL into the environment, or give them in the cell with --header."
         )
+    if not url.source.endswith(f"({DOTENV})"):
+        _check_dotenv([value.value for value in given if value.source.endswith(f"({DOTENV})")])
     return found
+
+
+def _check_dotenv(given: list[object]) -> None:
+    """Refuse headers of a ``.env`` file by which a server that it does not name would take the user for another.
+
+    Raises:
+        InvalidInput: There is such a header.
+    """
+    names = [name for headers in given for name in parse_headers(headers) if name.lower() in WHO]
+    if names:
+        raise InvalidInput(
+            f"The .env file beside the notebook gives the header {names[0]}, which says who asks, for a server that it "
+            "does not name: such a file may be a stranger's. Put LLMVISION_HEADERS into the environment, or give it in "
+            "the cell with --header."
+        )

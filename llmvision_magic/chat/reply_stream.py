@@ -151,7 +151,7 @@ class ReplyStream:
     @property
     def length(self) -> int:
         """How many pieces of text have arrived."""
-        return len(self._builder.parts.get(0, ()))
+        return len(self._builder.parts.get(self._builder.first, ()))
 
     @property
     def text(self) -> str:
@@ -174,7 +174,7 @@ class ReplyStream:
             self.error = error
         elif self._builder.is_blank:
             self._status = "failed"
-            reason = self._builder.finish_reasons.get(0)
+            reason = self._builder.finish_reasons.get(self._builder.first)
             self.error = BadResponse(f"{empty_words(reason)} Ask again, or ask otherwise.")
         else:
             self._status = "complete"
@@ -201,7 +201,7 @@ class ReplyStream:
             return f"Ended at the limit of tokens ({limit})."
         if ending == "filtered":
             return "Ended by the server's content filter."
-        if reply.text == self._begun:
+        if self._begun and reply.text == self._begun:
             return "The model added nothing: it takes the reply to be whole."
         return ""
 

@@ -96,7 +96,7 @@ class TurnRunner:
             format=plan.ask.format,
             offer=self._new_cell(reply, plan.ask.format),
             way_back=f"%chat use {conversation.name}@{conversation.short_id(fallback)}" if fallback else "",
-            way_on="" if reply.is_whole or not reply.text else self._way_on(begun),
+            way_on="" if reply.is_whole or not reply.text.strip() else self._way_on(begun),
             error=arrival.error,
             parent=plan.parent,
             system=plan.system,

@@ -90,6 +90,7 @@ class ChatPanel(anywidget.AnyWidget):
         self._queue = RequestQueue(host, Actions(host, self._sync).run, self._send_json)
         self._refreshing = threading.RLock()
         self._refreshed_by: int | None = None
+        self._counted: list[object] = []  # what the revision counts, as it was then
         self._saved = SavedTranscript(host, self._sync)
         self._undock: Callable[[], None] = lambda: None
         self._queries = Queries(host, self._sync, self._queue, self._send_json, self._tell_state, self._tell_models)
@@ -162,7 +163,6 @@ class ChatPanel(anywidget.AnyWidget):
         """Bring what stands around the transcript up to date."""
         session, conversation = self._host.session, self._sync.conversation
         with self._taking_over():
-            before = self._values()
             self.conversation = conversation.name
             self.conversations = [
                 {"name": one.name, "turns": len(one.path())} for one in list(session.conversations.values())
@@ -187,7 +187,9 @@ class ChatPanel(anywidget.AnyWidget):
                 self.effective = effective
             except ChatError as error:  # a value of the environment that is none; asking says it too
                 self.where = {"model": "", "server": "", "embedded": False, "trouble": str(error)}
-            if self._values() != before:
+            values = self._values()
+            if values != self._counted:
+                self._counted = values
                 self.revision += 1
         self._saved.changed()
 

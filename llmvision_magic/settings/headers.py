@@ -13,7 +13,7 @@ EXPECTED = "NAME=VALUE, for example X-Team=7B"
 _OURS = frozenset(
     {
         *("accept-encoding", "connection", "content-length", "content-type", "expect", "keep-alive", "te", "trailer"),
-        *("transfer-encoding", "upgrade"),
+        *("host", "transfer-encoding", "upgrade"),
     }
 )
 """Those that say how a request is written: with another value it could not be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from support.servers.scripting import (
     event,
     failure,
     json_answer,
+    raw,
     reply,
     silent,
     sse,
@@ -498,6 +500,43 @@ def test_environments_key_is_not_sent_to_a_dotenvs_address(chat_server, tmp_path
     with ChatClient() as client:
         client.complete("Hello")
     assert [one.headers["authorization"] for one in chat_server.requests()] == ["Bearer sk-file"] * 2
+
+
+def test_key_that_is_given_is_not_sent_to_a_dotenvs_address(chat_server, tmp_path, monkeypatch):
+    """Who gives a key, and no address, does not mean the one of a file that came with the folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"LLMVISION_BASE_URL={chat_server.url}\n")
+    with ChatClient(api_key="sk-argument") as client, pytest.raises(errors.InvalidInput, match="may be a stranger's"):
+        client.complete("Hello")
+    assert chat_server.requests() == []
+
+
+def test_dotenv_does_not_say_who_asks_a_server_that_it_does_not_name(chat_server, tmp_path, monkeypatch):
+    """Its headers would put a stranger's account in the place of the key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LLMVISION_BASE_URL", chat_server.url)
+    monkeypatch.setenv("LLMVISION_API_KEY", "sk-environment")
+    (tmp_path / ".env").write_text('LLMVISION_HEADERS={"Authorization": "Bearer sk-theirs"}\n')
+    with ChatClient() as client, pytest.raises(errors.InvalidInput, match="the header Authorization"):
+        client.complete("Hello")
+    (tmp_path / ".env").write_text('LLMVISION_HEADERS={"Host": "theirs.example"}\n')
+    with ChatClient() as client, pytest.raises(errors.InvalidInput):
+        client.complete("Hello")
+    assert chat_server.requests() == []
+
+
+def test_repr_and_the_whole_traceback_hold_no_key(chat_server):
+    """What a script logs of an error."""
+    chat_server.script(failure(403, "you sent sk-argument-0123456789"))
+    with ChatClient(base_url=chat_server.url, api_key="sk-argument-0123456789") as client:
+        with pytest.raises(errors.KeyRefused) as caught:
+            client.complete("Hello")
+        assert "0123456789" not in repr(caught.value) + "".join(traceback.format_exception(caught.value))
+        chat_server.script(stream(raw("zz sk-argument-0123456789\r\n")))
+        with pytest.raises(errors.ChatError) as caught:
+            client.complete("Hello")
+        frames = traceback.format_exception(caught.value, limit=0)
+        assert "0123456789" not in "".join(frames)
 
 
 def test_logprobs_come_in_pieces_and_in_the_reply(chat_server):

@@ -101,6 +101,24 @@ def test_key_in_log_probabilities_is_masked(kernel, chat_server):
     assert kernel.value("[one.token for one in answered.logprobs]") == ["You sent ", "•••", "•••", "•••", "."]
 
 
+def test_key_in_every_field_of_every_piece_is_masked(kernel, chat_server):
+    """Also for who reads the pieces: id, kind, role; log probabilities beside another text, and of short tokens."""
+    names = {"id": f"x-{KEY}", "object": f"o-{KEY}", "model": f"m-{KEY}"}
+    halves = [KEY[at : at + 2] for at in range(0, len(KEY), 2)]
+    told = [
+        {"index": 0, "delta": {"content": one}, "logprobs": {"content": [{"token": one, "logprob": -1}]}}
+        for one in halves
+    ]
+    beside = {"token": "hi", "logprob": -1, "top_logprobs": [{"token": KEY, "logprob": -2}]}
+    told.append({"index": 0, "delta": {"content": "hi", "role": KEY}, "logprobs": {"content": [beside]}})
+    chat_server.script(
+        stream(*(event({"choices": [one], **names}) for one in told), sse(finish="stop", **names), done())
+    )
+    kernel.ok("import llmvision_magic\npieces = list(llmvision_magic.ChatClient().stream('Hello'))\nprint(pieces)")
+    tokens = kernel.value("''.join(one.token for piece in pieces for one in piece.logprobs or ())")
+    assert KEY[4:] not in tokens
+
+
 def test_key_in_the_list_of_models_is_masked(kernel, chat_server):
     """In the page, and in what Tab offers."""
     listed = json_answer({"data": [{"id": f"model-{KEY}"}, {"id": "other"}]}, path="/v1/models", repeat=True)

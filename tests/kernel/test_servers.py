@@ -409,6 +409,16 @@ def test_a_chosen_model_that_a_server_has_not_is_told_with_those_it_has(kernel, 
     assert "It has" not in kernel.run("%%chat -m phi4\nHello").only.text
 
 
+def test_context_that_is_full_is_no_unknown_model(kernel, chat_server):
+    """Though the server's words name the model; the oldest turns are left out, and nobody is asked for models."""
+    kernel.ok("%%chat\nHello")
+    chat_server.reset()
+    full = failure(400, "This model's maximum context length is 100 tokens.", code="context_length_exceeded")
+    chat_server.script(full, text_stream("It fits."))
+    assert "It fits." in kernel.ok("%%chat\nAnd now?").plain
+    assert {one.path for one in chat_server.requests()} == {"/v1/chat/completions"}
+
+
 def test_another_model_than_asked_is_in_the_footer(kernel, chat_server):
     """Of every server; where nobody chose a model, none was asked for."""
     assert "test-model, not other" in kernel.ok("%%chat -m other\nHello").html

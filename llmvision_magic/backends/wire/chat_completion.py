@@ -63,6 +63,11 @@ class StreamedCompletion:
         """Whether every choice that came has told so; some servers send fewer than were asked for."""
         return bool(self._done) and len(self._done) == len(self.seen)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a choice has told that it broke off; why may follow."""
+        return any(ending_of(reason) == "broken" for reason in self._done.values())
+
     def try_plain(self, value: dict[str, object]) -> Delta | None:
         """The delta of nearly every chunk: one choice, a text, nothing else. None when it is anything more."""
         choices = value.get("choices")

@@ -159,7 +159,8 @@ class Client:
         try:
             answer = self.answer("GET", self._at("/models"), None, stop)
         except (BadResponse, RequestRefused) as error:
-            if not self._versioned or not is_no_api(error, ""):
+            status = error.status if isinstance(error, RequestRefused) else 404
+            if not self._versioned or status not in (404, 405):
                 raise
             answer = self.answer("GET", self._at("/models", self._versioned), None, stop)
             self._found(self._versioned)
@@ -167,7 +168,7 @@ class Client:
         if not isinstance(listed, list):
             raise server_errors.not_a_reply("no list of models", str(answer), self._server)
         names = [item if isinstance(item, str) else mapping(item).get("id") for item in listed]
-        return [as_name(self._server.masked(name)) for name in names if isinstance(name, str)]
+        return [as_name(self._filter.name(name)) for name in names if isinstance(name, str)]
 
     def answer(self, method: str, url: str, body: object, stop: Stop) -> dict[str, object]:
         """The JSON object that answers one request, beside replies.
@@ -201,7 +202,8 @@ class Client:
 
     def _opened(self, request: Request, call: Call) -> Generator[Retrying, None, Exchange | None]:
         """Send until a reply begins; None when stopped."""
-        base, first = self._base_url, None
+        # As it is now: another thread may find the API meanwhile.
+        base, versioned, first = self._base_url, self._versioned, None
         ask_usage = not (request.asks_usage and self._usage_known is False)
         attempt = 0
         while not call.stop.is_set:
@@ -217,13 +219,13 @@ class Client:
                     return exchange
                 asked_pause = exchange.asked_pause()
                 failure: ChatError = exchange.refusal(request.model)
-                if self._versioned and is_no_api(failure, request.model):
+                if versioned and is_no_api(failure, request.model):
                     if first is None:
-                        first, base = failure, self._versioned
+                        first, base = failure, versioned
                         self._server.address = self._server.masked(base)
                         continue
                     failure, self._server.address = first, self._server.masked(self._base_url)
-                elif self._versioned:
+                elif versioned and exchange.status in (400, 401, 422):  # so says an API, and no page before it
                     self._found(base)
                 if (
                     request.asks_usage

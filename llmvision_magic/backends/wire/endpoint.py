@@ -55,8 +55,10 @@ def kept_address(base_url: str) -> str:
 
 
 def query_secrets(query: str) -> tuple[str, ...]:
-    """The values of a query that may be secrets."""
-    return tuple(value for name, value in parse_qsl(query) if name != API_VERSION and len(value) > 3)
+    """The values of a query that may be secrets, as they are meant and as they are written."""
+    written = {one.partition("=")[2] for one in _pairs(query) if not one.startswith(f"{API_VERSION}=")}
+    meant = {value for name, value in parse_qsl(query) if name != API_VERSION}
+    return tuple(value for value in written | meant if len(value) > 3)
 
 
 def is_azure(base_url: str) -> bool:

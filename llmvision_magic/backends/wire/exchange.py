@@ -88,6 +88,8 @@ class Exchange:
     def failure(self, error: Exception) -> ChatError:
         """What an exception of the library means at this point, with its cause."""
         failure = error_mapping.from_exception(error, self._server, self._timeouts, began=self._began)
+        for cause in error_mapping.causes(error):  # who logs the whole of it shall find no key in what they quote
+            cause.args = tuple(self._server.masked(one) if isinstance(one, str) else one for one in cause.args)
         failure.__cause__ = error
         return failure
 

@@ -37,23 +37,34 @@ class SecretFilter:
         wanted = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in PLACEHOLDERS}
         self._secrets = sorted(wanted, key=len, reverse=True)
         self._probes = sorted({secret[:_PROBE] for secret in wanted})
-        self._server = server
+        # Words that anybody uses stay in names: a gateway's header may say "openai".
+        others = {one for one in server.secrets if len(one) >= SHORTEST and one not in PLACEHOLDERS}
+        self._in_names = sorted(others, key=len, reverse=True)
+
+    def name(self, text: str) -> str:
+        """A name that a server tells, without secrets."""
+        for secret in self._in_names:
+            text = text.replace(secret, MASK)
+        return text
 
     def deltas(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
         """The deltas without secrets. What may become one is held back until it has shown what it is."""
-        return self._filtered(deltas) if self._server.secrets else deltas
+        return self._filtered(deltas) if self._in_names else deltas
 
     def _filtered(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
         probes = self._probes
         places: dict[int, _Place] = {}
-        place, index, head, model, identity = _Place(), -1, None, None, None
+        place, index = _Place(), -1
+        told: tuple[str | None, ...] = (None, None, None)
+        masked: tuple[str | None, ...] = told
         try:
             for delta in deltas:
-                if delta.model is not head or delta.finish_reason is not None or delta.id is not identity:
-                    head, identity = delta.model, delta.id
-                    model = self._mask_fields(delta)
-                else:
-                    delta.model = model
+                if delta.model is not told[0] or delta.id is not told[1] or delta.object is not told[2]:
+                    told = (delta.model, delta.id, delta.object)
+                    masked = tuple(map(self._masked, told))
+                delta.model, delta.id, delta.object = masked
+                if delta.role is not None or delta.finish_reason is not None:
+                    delta.role, delta.finish_reason = self._masked(delta.role), self._masked(delta.finish_reason)
                 if delta.index != index:
                     index = delta.index
                     place = places.setdefault(index, _Place())
@@ -61,26 +72,23 @@ class SecretFilter:
                 for probe in probes:
                     if probe in window:
                         delta.text = self._pass(place, window)
-                        if delta.logprobs is not None:
+                        if delta.logprobs is not None and (place.held or MASK in delta.text):
                             delta.logprobs = tuple(map(self._without_parts, delta.logprobs))
                         break
                 else:
                     place.before = window[1 - _PROBE :]
                 if delta.finish_reason is not None:
                     delta.text += self._rest(place)
+                if delta.logprobs is not None:
+                    delta.logprobs = tuple(map(self._without_whole, delta.logprobs))
                 yield delta
         except ChatError:
             yield from self._rests(places)
             raise
         yield from self._rests(places)
 
-    def _mask_fields(self, delta: Delta) -> str | None:
-        """Mask what is no text; the model's name as it is now."""
-        for name in ("id", "object", "model", "role", "finish_reason"):
-            value = getattr(delta, name)
-            if value is not None:
-                setattr(delta, name, self._server.masked(value))
-        return delta.model
+    def _masked(self, value: str | None) -> str | None:
+        return None if value is None else self.name(value)
 
     def _pass(self, place: _Place, window: str) -> str:
         """What can be handed out of a window, which begins with what was handed out before."""
@@ -98,11 +106,14 @@ class SecretFilter:
         return "".join(parts)
 
     def _without_parts(self, one: TokenLogprob) -> TokenLogprob:
-        """A token, with its alternatives, that is no part of a secret."""
-        token = self._server.masked(one.token)
-        if len(token.strip()) >= _PROBE and any(token.strip() in secret for secret in self._secrets):
-            token = MASK
-        return TokenLogprob(token, one.logprob, tuple(map(self._without_parts, one.alternatives)))
+        """A token of a piece that was masked, with its alternatives, that is no part of a secret."""
+        token = one.token.strip()
+        shown = MASK if token and any(token in secret for secret in self._secrets) else one.token
+        return TokenLogprob(shown, one.logprob, tuple(map(self._without_parts, one.alternatives)))
+
+    def _without_whole(self, one: TokenLogprob) -> TokenLogprob:
+        """A token, with its alternatives, that holds no secret."""
+        return TokenLogprob(self.name(one.token), one.logprob, tuple(map(self._without_whole, one.alternatives)))
 
     def _next(self, window: str, position: int) -> tuple[int, int] | None:
         """Where the next secret stands; the longest of those that begin there."""

@@ -22,7 +22,7 @@ from llmvision_magic.errors import (
     ServerBusy,
 )
 
-KEPT = "What had arrived is kept; ask again for a whole reply."
+KEPT = "What had arrived is kept."
 
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"})
 # As texts: compiling them is nothing for a first chat that does not fail.
@@ -247,4 +247,7 @@ def from_finish_reason(reason: str, server: Server, *, after_text: bool) -> Chat
     said = f"finish reason “{server.quoted(reason, 40)}”"
     if after_text:
         return ReplyCut(f"The reply was cut: the server ended it with the {said}. {KEPT}")
-    return from_error_object({"error": {"message": said, "code": reason}}, server, after_text=False)
+    return ServerBusy(
+        f"The server at {server.address} ended the reply before any text, with the {said}. Try again later.",
+        server_message=said,
+    )

@@ -145,7 +145,7 @@ class StreamDecoder:
     def _chunk(self, value: dict[str, object]) -> Iterator[Delta]:
         """The deltas of any chunk, and the error that it is or that stands in it."""
         completion = self._completion
-        is_error, had_ended = server_errors.is_error(value), completion.has_ended
+        is_error, had_ended = server_errors.is_error(value), completion.has_ended and not completion.is_broken
         deltas = completion.deltas(value)
         if is_error and not had_ended:  # else nothing of the reply is missing
             completion.error = value

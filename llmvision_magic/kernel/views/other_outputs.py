@@ -41,18 +41,21 @@ class OtherOutputs:
     def noting(self) -> Iterator[None]:
         """While inside, what is sent for the cell is looked at: what is printed does not pass through the publisher."""
         session = self._publisher.session
-        send = session.send
+        send, others_send = session.send, session.__dict__.get("send")
 
-        def noting_send(stream: Any, message: Any, *args: Any, **options: Any) -> Any:
+        def noting_send(stream: Any, msg_or_type: Any, *args: Any, **options: Any) -> Any:
             with self._lock:  # in the order in which it is noted
-                self._note(message, *args, **options)
-                return send(stream, message, *args, **options)
+                self._note(msg_or_type, *args, **options)
+                return send(stream, msg_or_type, *args, **options)
 
         session.send = noting_send
         try:
             yield
         finally:
-            session.__dict__.pop("send", None)
+            if others_send is not None:  # another extension's
+                session.send = others_send
+            else:
+                session.__dict__.pop("send", None)
 
     def _note(self, message: Any, content: Any = None, parent: Any = None, *_: Any, **__: Any) -> None:
         kind = message

@@ -254,7 +254,6 @@ class PanelView {
     this.#link.settle("stop");
   }
 
-  // The connection was away: what was sent, and what came, may have been lost with it.
   // Older values than those there were, set late by the front end, hide what has come since.
   #compare() {
     const revision = this.#model.get("revision");
@@ -262,6 +261,7 @@ class PanelView {
     else this.#revision = revision;
   }
 
+  // The connection was away: what was sent, and what came, may have been lost with it.
   #catchUp() {
     this.#link.sendAgain();
     void this.#transcript.catchUp();

@@ -64,7 +64,7 @@ class Connections:
 
     def unagreed(self, settings: Settings) -> Target | None:
         """Where a request would go, when somebody has to agree to that first; see `ServerConsent`. Opens nothing."""
-        if not settings.find("base_url").source.endswith(f"({DOTENV})"):
+        if not settings.find("base_url").is_from(DOTENV):
             return None
         tape = self.tape(settings.environment)
         if tape is not None and tape.verb == "replay" and not tape.else_live:
@@ -89,21 +89,18 @@ class Connections:
         headers = sent_headers(settings, url)
         if url.value is not None:
             base_url = str(url.value)
-            environment, is_dotenv = settings.environment, url.source.endswith(f"({DOTENV})")
-            is_own = is_dotenv and (key is not None or environment.find("LLMVISION_API_KEY") is not None)
-            if not is_dotenv:
-                key = key or self.keys.find(base_url, environment)
-            elif key is None:
-                key = self.keys.find(base_url, environment.only(DOTENV))
-                is_own = is_own and key is None
-            if is_own:
+            environment, is_dotenv = settings.environment, url.is_from(DOTENV)
+            found = (
+                self.keys.find(base_url, environment.only(DOTENV) if is_dotenv else environment) if key is None else key
+            )
+            if is_dotenv and (key is not None or (found is None and environment.find("LLMVISION_API_KEY") is not None)):
                 raise InvalidInput(
                     f"The .env file beside the notebook names the server {shown_address(base_url)}, and the key is "
                     "your own: it is not sent there, for such a file may be a stranger's. Put "
                     "LLMVISION_API_KEY into the .env file too, or LLMVISION_BASE_URL into the environment."
                 )
             name, source = (model.value or PLATFORM_MODEL), model.source
-            return Target(base_url, url.source, key, str(name), source, headers)
+            return Target(base_url, url.source, found, str(name), source, headers)
         key = key or self.keys.find(PLATFORM_URL, settings.environment)
         if key is not None:
             return Target(PLATFORM_URL, "default", key, str(model.value or PLATFORM_MODEL), model.source, headers)

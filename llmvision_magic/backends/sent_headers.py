@@ -35,14 +35,14 @@ def sent_headers(settings: Settings, url: Value) -> Headers:
     found = settings.find("headers").value
     assert isinstance(found, Headers)  # noqa: S101  # what the setting's kind is
     own = [value.source for value in given if value.source.endswith(OWN)]
-    if own and url.source.endswith(f"({DOTENV})"):
+    if own and url.is_from(DOTENV):
         raise InvalidInput(
             f"The .env file beside the notebook names the server {shown_address(str(url.value))}, and headers are "
             f"given by: {', '.join(own)}; they are not sent there, for such a file may be a stranger's. Put "
             "LLMVISION_BASE_URL into the environment, or give them in the cell with --header."
         )
-    if not url.source.endswith(f"({DOTENV})"):
-        _check_dotenv([value.value for value in given if value.source.endswith(f"({DOTENV})")])
+    if not url.is_from(DOTENV):
+        _check_dotenv([value.value for value in given if value.is_from(DOTENV)])
     return found
 
 

@@ -58,6 +58,10 @@ class Value(NamedTuple):
     value: object
     source: str
 
+    def is_from(self, place: str) -> bool:
+        """Whether a variable of that place (`ENVIRONMENT`, `DOTENV`) gave it."""
+        return self.source.endswith(f"({place})")
+
 
 class Environment:
     """The environment variables, then the ``.env`` file beside the notebook.

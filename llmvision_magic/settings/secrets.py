@@ -113,7 +113,13 @@ def _shapes() -> re.Pattern[str]:
 def known_secrets() -> set[str]:
     """The secrets of this process, and of the environment as it is now; what is too short to be told apart is none."""
     found = {*remembered_secrets(), *secret_values(os.environ)}
-    return {text for text in found if len(text) >= SHORTEST and text not in PLACEHOLDERS}
+    return set(worth_masking(found))
+
+
+def worth_masking(secrets: Iterable[str]) -> list[str]:
+    """Those that can be told from words, the longest first: one may be the beginning of another."""
+    found = {text for text in secrets if len(text) >= SHORTEST and text not in PLACEHOLDERS}
+    return sorted(found, key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:

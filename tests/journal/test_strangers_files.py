@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.json_places import places, put
 from support.kernels import Kernel, running_kernel
 from support.panels import PanelPage
 from support.servers.control import ChatServer
@@ -77,23 +78,6 @@ def notebook() -> dict[str, Any]:
         path = Path(folder) / "x.ipynb"
         export(conversation(), path)
         return json.loads(path.read_text())
-
-
-def places(value: object, way: Way = ()) -> Iterator[Way]:
-    """All places of a JSON value."""
-    yield way
-    if isinstance(value, dict | list):
-        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(one, (*way, name))
-
-
-def put(value: Any, way: tuple[Any, ...], odd: object) -> Any:
-    """The value with something else in that place."""
-    if not way:
-        return odd
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[way[0]] = put(copy[way[0]], way[1:], odd)
-    return copy
 
 
 SAVED, NOTEBOOK = saved(), notebook()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.json_places import places, put
 from support.kernels import Kernel, running_kernel
 from support.servers.control import ChatServer
 
@@ -55,23 +56,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-
-
-def places(value: object, way: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
-    """All places of a JSON value."""
-    yield way
-    if isinstance(value, dict | list):
-        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(one, (*way, name))
-
-
-def put(value: Any, way: tuple[Any, ...], odd: object) -> Any:
-    """The value with something else in that place."""
-    if not way:
-        return odd
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[way[0]] = put(copy[way[0]], way[1:], odd)
-    return copy
 
 
 def attempted(line: str) -> Entry | None:

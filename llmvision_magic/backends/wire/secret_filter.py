@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmvision_magic.errors import ChatError
 from llmvision_magic.messages import Delta, TokenLogprob
-from llmvision_magic.settings.secrets import MASK, PLACEHOLDERS, SHORTEST
+from llmvision_magic.settings.secrets import MASK, SHORTEST, worth_masking
 
 if TYPE_CHECKING:
     from llmvision_magic.backends.wire.server_messages import Server
@@ -34,12 +34,10 @@ class SecretFilter:
     """
 
     def __init__(self, secrets: Iterable[str], server: Server) -> None:
-        wanted = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in PLACEHOLDERS}
-        self._secrets = sorted(wanted, key=len, reverse=True)
-        self._probes = sorted({secret[:_PROBE] for secret in wanted})
+        self._secrets = worth_masking(secrets)
+        self._probes = sorted({secret[:_PROBE] for secret in self._secrets})
         # Words that anybody uses stay in names: a gateway's header may say "openai".
-        others = {one for one in server.secrets if len(one) >= SHORTEST and one not in PLACEHOLDERS}
-        self._in_names = sorted(others, key=len, reverse=True)
+        self._in_names = worth_masking(server.secrets)
 
     def name(self, text: str) -> str:
         """A name that a server tells, without secrets."""
